@@ -1,0 +1,44 @@
+"""Files that are either whole or not there."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fgbgnet.types import PathInput
+
+
+@contextmanager
+def atomic_path(path: PathInput) -> Iterator[Path]:
+    """Yields a temporary path beside ``path``; what was written there takes its place when the block ends well.
+
+    An interruption or a full disk leaves the former file as it was and no rubbish beside it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays last: many writers choose the format by it.
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: PathInput, content: bytes) -> Path:
+    """Writes a file in one step."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+    return Path(path)
+
+
+def write_json(path: PathInput, content: Any) -> Path:  # noqa: ANN401 - whatever JSON can hold
+    """Writes an object as indented JSON in one step; NaN is refused, since JSON does not know it."""
+    return write_bytes(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+
+
+__all__ = ["atomic_path", "write_bytes", "write_json"]

@@ -1,0 +1,41 @@
+"""Networks: two pictures in, mask and depth out."""
+
+from fgbgnet.models.decoder import UNetDecoder
+from fgbgnet.models.dual_head_unet import DualHeadUNet, TaskBranch
+from fgbgnet.models.encoders import Encoder, PlainEncoder, StagedEncoder, build_encoder, list_encoders
+from fgbgnet.models.freeze import Freezable, freeze_branch, frozen, frozen_branches, unfreeze_branch
+from fgbgnet.models.fusion import EarlyFusion, SiameseFusion, init_first_convolution
+from fgbgnet.models.heads import DepthHead, MaskHead
+from fgbgnet.models.predict import PredictMixin
+from fgbgnet.models.pretrained import PretrainedMixin, find_model_folder, read_config
+from fgbgnet.models.summary import count_parameters
+from fgbgnet.models.zoo import ModelCard, create_model, list_models
+
+__all__ = [
+    "DepthHead",
+    "DualHeadUNet",
+    "EarlyFusion",
+    "Encoder",
+    "Freezable",
+    "MaskHead",
+    "ModelCard",
+    "PlainEncoder",
+    "PredictMixin",
+    "PretrainedMixin",
+    "SiameseFusion",
+    "StagedEncoder",
+    "TaskBranch",
+    "UNetDecoder",
+    "build_encoder",
+    "count_parameters",
+    "create_model",
+    "find_model_folder",
+    "freeze_branch",
+    "frozen",
+    "frozen_branches",
+    "init_first_convolution",
+    "list_encoders",
+    "list_models",
+    "read_config",
+    "unfreeze_branch",
+]

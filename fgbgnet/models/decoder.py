@@ -1,0 +1,156 @@
+"""From a feature pyramid back to the size of the picture."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fgbgnet.errors import InvalidArgumentError, UnknownNameError
+
+NORMS = ("batchnorm", "groupnorm", "identity")
+
+
+def make_norm(name: str, channels: int) -> nn.Module:
+    """A normalisation layer by its name: ``"batchnorm"``, ``"groupnorm"`` or ``"identity"``."""
+    if name == "batchnorm":
+        return nn.BatchNorm2d(channels)
+    if name == "groupnorm":
+        groups = next(g for g in (8, 4, 2, 1) if channels % g == 0)
+        return nn.GroupNorm(groups, channels)
+    if name == "identity":
+        return nn.Identity()
+    raise UnknownNameError("decoder_use_norm", name, NORMS)
+
+
+class DoubleConv(nn.Sequential):
+    """Two 3 × 3 convolutions, each with a normalisation and ReLU.
+
+    Args:
+        in_channels: Channels that come in.
+        out_channels: Channels that go out.
+        mid_channels: Channels between the two; ``out_channels`` by default.
+        norm: ``"batchnorm"``, ``"groupnorm"`` or ``"identity"``.
+        bias: Whether the convolutions keep a bias although a normalisation follows, as the classic U-Net does.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        mid_channels: int | None = None,
+        norm: str = "batchnorm",
+        bias: bool = False,
+    ) -> None:
+        mid_channels = mid_channels or out_channels
+        bias = bias or norm == "identity"
+        super().__init__(
+            nn.Conv2d(in_channels, mid_channels, 3, padding=1, bias=bias),
+            make_norm(norm, mid_channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(mid_channels, out_channels, 3, padding=1, bias=bias),
+            make_norm(norm, out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+
+def upsampling_strides(strides: Sequence[int]) -> list[int]:
+    """The strides that a decoder passes on its way up, from the second deepest to full size.
+
+    Gaps of the pyramid are filled by halving, so that no step enlarges by more than two.
+
+    >>> upsampling_strides([2, 4, 8, 16, 32])
+    [16, 8, 4, 2, 1]
+    >>> upsampling_strides([4, 8, 16, 32])
+    [16, 8, 4, 2, 1]
+    >>> upsampling_strides([1, 2, 4, 8, 16])
+    [8, 4, 2, 1]
+    """
+    steps, current = [], strides[-1]
+    for target in [*reversed(strides[:-1]), 1]:
+        while current > 2 * target:
+            current //= 2
+            steps.append(current)
+        if current != target:
+            current = target
+            steps.append(current)
+    return steps
+
+
+class UNetDecoder(nn.Module):
+    """Enlarges the deepest feature step by step and joins the skip of each size (Ronneberger et al., 2015).
+
+    Args:
+        encoder_channels: Channels of the pyramid, shallow to deep.
+        encoder_strides: Strides of the pyramid, shallow to deep.
+        decoder_channels: Channels after each step, deep to shallow; one for each of `upsampling_strides`.
+        norm: Normalisation of the convolutions.
+        interpolation: ``"bilinear"`` or ``"nearest"``.
+        classic: Biased convolutions with half of the incoming channels in between, as in the 2020 network.
+
+    Raises:
+        InvalidArgumentError: If the number of decoder channels does not fit the pyramid.
+    """
+
+    def __init__(
+        self,
+        encoder_channels: Sequence[int],
+        encoder_strides: Sequence[int],
+        decoder_channels: Sequence[int],
+        norm: str = "batchnorm",
+        interpolation: str = "bilinear",
+        classic: bool = False,
+    ) -> None:
+        super().__init__()
+        steps = upsampling_strides(encoder_strides)
+        if len(decoder_channels) != len(steps):
+            raise InvalidArgumentError(
+                f"decoder_channels={tuple(decoder_channels)} has {len(decoder_channels)} numbers; this encoder's "
+                f"strides {tuple(encoder_strides)} take {len(steps)} steps up, one number for each"
+            )
+        if interpolation not in ("bilinear", "nearest"):
+            raise UnknownNameError("decoder_interpolation", interpolation, ("bilinear", "nearest"))
+        self.interpolation = interpolation
+        self.steps = tuple(steps)
+        skips = dict(zip(encoder_strides[:-1], encoder_channels[:-1], strict=True))
+        self.skip_strides = frozenset(skips)
+        blocks, incoming = [], encoder_channels[-1]
+        for stride, channels in zip(steps, decoder_channels, strict=True):
+            total = incoming + skips.get(stride, 0)
+            mid = total // 2 if classic else None
+            blocks.append(DoubleConv(total, channels, mid, norm, bias=classic))
+            incoming = channels
+        self.blocks = nn.ModuleList(blocks)
+        self.out_channels = incoming
+
+    def forward(self, features: Sequence[Tensor], size: Sequence[int]) -> Tensor:
+        """Decodes a pyramid.
+
+        Args:
+            features: (B, C_i, H_i, W_i), shallow to deep.
+            size: (H, W) of the result.
+
+        Returns:
+            (B, ``out_channels``, H, W).
+        """
+        skips = list(features[:-1])
+        x = features[-1]
+        for stride, block in zip(self.steps, self.blocks, strict=True):
+            skip = skips.pop() if stride in self.skip_strides else None
+            if skip is not None:
+                target = skip.shape[-2:]
+            elif stride == 1:
+                target = torch.Size(size)
+            else:
+                target = torch.Size((x.shape[-2] * 2, x.shape[-1] * 2))
+            x = self._enlarge(x, target)
+            x = block(x if skip is None else torch.cat([skip, x], dim=1))
+        return x
+
+    def _enlarge(self, x: Tensor, size: torch.Size) -> Tensor:
+        if self.interpolation == "nearest":
+            return F.interpolate(x, size=size, mode="nearest")
+        return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
+__all__ = ["NORMS", "DoubleConv", "UNetDecoder", "make_norm", "upsampling_strides"]

@@ -1,0 +1,84 @@
+"""`predict` for everything that has the models' forward: two pictures of any kind in, one `Prediction` out."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fgbgnet.errors import InvalidArgumentError
+from fgbgnet.pictures import PictureInput, load_picture
+from fgbgnet.prediction import Prediction
+from fgbgnet.types import DepthUnit
+
+
+class PredictMixin(nn.Module):
+    """Adds `predict` to a module with ``forward(bg, fg_bg) -> {"mask": logits, "depth": distances}``.
+
+    Attributes:
+        depth_unit: Unit of the depth that forward returns.
+        input_size: Side of the square pictures that the module was trained on; pictures are brought to about as many
+            pixels before they enter, and the results back. None feeds them as they are.
+    """
+
+    depth_unit: DepthUnit = "metres"
+    input_size: int | None = None
+
+    def predict(self, bg: PictureInput, fg_bg: PictureInput, *, threshold: float = 0.5) -> Prediction:
+        """Predicts the foreground mask and the depth map of one pair of pictures.
+
+        Works in evaluation mode without gradients, and leaves the module's mode as it was.
+
+        Args:
+            bg: Clean background: a path, Pillow picture, array or tensor of any size. It is brought to the size of
+                ``fg_bg``.
+            fg_bg: The same scene with something new in it.
+            threshold: Probability above which a pixel is foreground, in (0, 1).
+
+        Returns:
+            The prediction, at the size of ``fg_bg``.
+
+        Raises:
+            MissingFileError: If a path leads nowhere.
+            PictureError: If a file is no picture.
+            InvalidArgumentError: If an array, tensor or the threshold is out of range.
+        """
+        if not 0 < threshold < 1:
+            raise InvalidArgumentError(f"threshold={threshold}; expected a probability between 0 and 1")
+        frame = load_picture(fg_bg, "fg_bg")[None]
+        clean = _resize(load_picture(bg, "bg")[None], frame.shape[-2:])
+        device = next((tensor.device for tensor in (*self.parameters(), *self.buffers())), torch.device("cpu"))
+        size = self._working_size(frame.shape[-2], frame.shape[-1])
+        training = self.training
+        self.eval()
+        try:
+            with torch.inference_mode():
+                outputs = self(_resize(clean, size).to(device), _resize(frame, size).to(device))
+        finally:
+            self.train(training)
+        # Logits, not probabilities, are interpolated: the contour stays where the network put it.
+        layers = {task: _resize(tensor.float().cpu(), frame.shape[-2:])[0, 0] for task, tensor in outputs.items()}
+        probability = layers["mask"].sigmoid() if "mask" in layers else None
+        return Prediction(
+            mask=None if probability is None else probability > threshold,
+            mask_probability=probability,
+            depth=layers.get("depth"),
+            depth_unit=self.depth_unit,
+            bg=clean[0],
+            fg_bg=frame[0],
+        )
+
+    def _working_size(self, height: int, width: int) -> torch.Size:
+        if self.input_size is None:
+            return torch.Size((height, width))
+        factor = self.input_size / math.sqrt(height * width)
+        return torch.Size((max(1, round(height * factor)), max(1, round(width * factor))))
+
+
+def _resize(picture: Tensor, size: torch.Size) -> Tensor:
+    if picture.shape[-2:] == size:
+        return picture
+    return F.interpolate(picture, size=size, mode="bilinear", align_corners=False, antialias=True)
+
+
+__all__ = ["PredictMixin"]

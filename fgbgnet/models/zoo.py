@@ -1,0 +1,85 @@
+"""Named architectures."""
+
+import fnmatch
+from dataclasses import dataclass
+from typing import Any
+
+from fgbgnet.errors import UnknownNameError
+from fgbgnet.models.dual_head_unet import DualHeadUNet
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A named architecture of the zoo.
+
+    Attributes:
+        name: The name that `create_model` takes.
+        description: What it is for, in a line.
+        config: Arguments of `DualHeadUNet`.
+    """
+
+    name: str
+    description: str
+    config: dict[str, Any]
+
+
+_CARDS = {
+    card.name: card
+    for card in (
+        ModelCard(
+            "classic",
+            "the network of the 2020 project: plain U-Net, three shared stages, then one encoder tail per task",
+            {"encoder_name": "unet", "shared_stages": 3, "depth_activation": "linear", "depth_unit": "relative"},
+        ),
+        ModelCard(
+            "fgbgnet_xs",
+            "plain U-Net of a quarter of the width with the signed difference as input; learns quickest on a CPU",
+            {"encoder_name": "unet_small", "fusion": "early_diff"},
+        ),
+        ModelCard(
+            "fgbgnet_s",
+            "MobileNetV3-small with a thin decoder",
+            {
+                "encoder_name": "tu-mobilenetv3_small_100",
+                "fusion": "early_diff",
+                "decoder_channels": [96, 64, 32, 24, 16],
+            },
+        ),
+        ModelCard(
+            "fgbgnet_l",
+            "ResNet-34 with the decoder of segmentation-models-pytorch's U-Net",
+            {"encoder_name": "resnet34", "fusion": "early_diff"},
+        ),
+    )
+}
+
+
+def list_models(pattern: str = "*") -> list[ModelCard]:
+    """Architectures that `create_model` knows.
+
+    >>> [card.name for card in list_models("class*")]
+    ['classic']
+    """
+    return [_CARDS[name] for name in fnmatch.filter(_CARDS, pattern)]
+
+
+def create_model(name: str, **overrides: Any) -> DualHeadUNet:  # noqa: ANN401 - the constructor's own
+    """Builds a named architecture with random weights.
+
+    Args:
+        name: One of `list_models`.
+        **overrides: Arguments of `DualHeadUNet` that replace the named ones.
+
+    Raises:
+        UnknownNameError: If there is no such model.
+
+    >>> model = create_model("classic")
+    >>> sum(p.numel() for p in model.parameters())
+    33389314
+    """
+    if name not in _CARDS:
+        raise UnknownNameError("model", name, _CARDS, "fgbgnet.list_models() lists all.")
+    return DualHeadUNet(**{**_CARDS[name].config, **overrides})
+
+
+__all__ = ["ModelCard", "create_model", "list_models"]

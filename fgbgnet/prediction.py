@@ -1,0 +1,74 @@
+"""What a model says about one pair of pictures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from fgbgnet.files import atomic_path
+from fgbgnet.plotting import overview, plot_sample
+from fgbgnet.types import DepthUnit, PathInput
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DEPTH_STEPS = {"metres": 1000, "relative": 65535}
+"""Steps of a saved 16-bit depth map per unit: millimetres, or shares of the type's range."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Mask and depth of one pair, at the size of ``fg_bg``. A layer that was not predicted is None.
+
+    Attributes:
+        mask: Foreground, bool (H, W).
+        mask_probability: Probability of foreground, float32 (H, W) in [0, 1].
+        depth: Distance, float32 (H, W), near = small.
+        depth_unit: ``"metres"`` or ``"relative"``.
+        bg: The clean background, float32 (3, H, W) in [0, 1].
+        fg_bg: The picture that was judged, float32 (3, H, W) in [0, 1].
+    """
+
+    mask: Tensor | None
+    mask_probability: Tensor | None
+    depth: Tensor | None
+    depth_unit: DepthUnit
+    bg: Tensor
+    fg_bg: Tensor
+
+    def save(self, folder: PathInput) -> Path:
+        """Writes ``mask.png``, ``depth.png`` and ``overview.png``.
+
+        The mask is 8-bit, 0 or 255. The depth is 16-bit: millimetres for metres (so at most 65.535 m), shares of
+        65535 for relative depth; values outside are cut off.
+
+        Args:
+            folder: Made if it is missing.
+
+        Returns:
+            The folder.
+        """
+        folder = Path(folder)
+        if self.mask is not None:
+            _save_png(Image.fromarray(self.mask.numpy().astype(np.uint8) * 255), folder / "mask.png")
+        if self.depth is not None:
+            steps = self.depth.double().numpy() * DEPTH_STEPS[self.depth_unit]
+            stored = np.rint(np.clip(steps, 0, 65535)).astype(np.uint16)
+            _save_png(Image.fromarray(stored), folder / "depth.png")
+        _save_png(overview(self.bg, self.fg_bg, prediction=self), folder / "overview.png")
+        return folder
+
+    def plot(self) -> "Figure":
+        """The pictures side by side, as a matplotlib figure (extra ``plot``)."""
+        return plot_sample({"bg": self.bg, "fg_bg": self.fg_bg}, prediction=self)
+
+
+def _save_png(picture: Image.Image, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        picture.save(temporary)
+
+
+__all__ = ["DEPTH_STEPS", "Prediction"]
