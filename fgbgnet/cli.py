@@ -215,7 +215,7 @@ def evaluate(
     change = None if perturbation is None else (perturbation, severity)
     result = judge(judged, dataset, batch_size=batch_size, num_workers=num_workers, perturbation=change, seed=seed)
     result.write(out)
-    print(result.table())
+    print(result.summary())
     print(f"Wrote {out}")
 
 
@@ -270,7 +270,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 class _Parser(ArgumentParser):
     """Bad arguments are one line on the terminal and exit code 2."""
 
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:  # type: ignore[override]
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         text = " ".join(str(message).split())
         _fail(f"{text} (see {self.prog.replace(' [options]', '')} --help)")
 

@@ -20,6 +20,8 @@ _RAMP = np.array(
 _INVALID = (128, 128, 128)
 _FALSE_ALARM, _MISSED = (230, 60, 60), (60, 110, 240)
 _GAP, _CAPTION = 4, 16
+_LARGEST_PANEL = 480
+"""Longer sides are scaled down on a sheet: it is there to be looked at."""
 
 
 class PredictedLayers(Protocol):
@@ -152,6 +154,7 @@ def tile(row: Sequence[Panel], columns: int | None = None) -> Image.Image:
         columns: How many stand beside each other; all by default.
     """
     columns = columns or len(row)
+    row = [Panel(panel.caption, _fitted(panel.rgb)) for panel in row]
     height = max(panel.rgb.shape[0] for panel in row) + _CAPTION
     width = max(max(panel.rgb.shape[1] for panel in row), 90)
     lines = -(-len(row) // columns)
@@ -187,6 +190,14 @@ def plot_sample(sample: Mapping[str, Any], prediction: PredictedLayers | None = 
         axis.set_title(panel.caption, fontsize=9)
         axis.set_axis_off()
     return figure
+
+
+def _fitted(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    factor = _LARGEST_PANEL / max(rgb.shape[:2])
+    if factor >= 1:
+        return rgb
+    size = round(rgb.shape[1] * factor), round(rgb.shape[0] * factor)
+    return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BOX))
 
 
 def _plane(layer: Tensor) -> npt.NDArray[np.float32]:

@@ -11,8 +11,15 @@ from fgbgnet.errors import InvalidArgumentError, UnknownNameError
 from fgbgnet.models.decoder import UNetDecoder, upsampling_strides
 from fgbgnet.models.encoders import PLAIN_ENCODERS, Encoder, StagedEncoder, build_encoder
 from fgbgnet.models.freeze import Freezable, frozen_branches
-from fgbgnet.models.fusion import EarlyFusion, FusionInit, Merge, SiameseFusion, fused_channels, init_first_convolution
-from fgbgnet.models.fusion import Fusion as FusionName
+from fgbgnet.models.fusion import (
+    EarlyFusion,
+    Fusion as FusionName,
+    FusionInit,
+    Merge,
+    SiameseFusion,
+    fused_channels,
+    init_first_convolution,
+)
 from fgbgnet.models.heads import DepthActivation, DepthHead, MaskHead
 from fgbgnet.models.predict import PredictMixin
 from fgbgnet.models.pretrained import PretrainedMixin

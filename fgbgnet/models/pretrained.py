@@ -6,10 +6,10 @@ from typing import Any, Self
 
 from torch import Tensor, nn
 
-import fgbgnet
 from fgbgnet.errors import MissingFileError, WeightsError
 from fgbgnet.files import write_bytes
 from fgbgnet.types import PathInput
+from fgbgnet.version import __version__
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -41,7 +41,7 @@ class PretrainedMixin(nn.Module):
 
         content = {
             "class": type(self).__name__,
-            "fgbgnet_version": fgbgnet.__version__,
+            "fgbgnet_version": __version__,
             "config": self.config,
             "metadata": metadata or {},
         }

@@ -9,7 +9,7 @@ except ImportError as error:  # pragma: no cover - every development environment
 
 from fgbgnet.training.config import FitConfig
 from fgbgnet.training.datamodule import PairedFgBgDataModule
-from fgbgnet.training.fit import FitResult, fit
+from fgbgnet.training.fitting import FitResult, fit
 from fgbgnet.training.memory import keep_freed_memory
 from fgbgnet.training.module import DualTaskModule
 from fgbgnet.training.schedule import Progress, one_cycle

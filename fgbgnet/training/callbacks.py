@@ -23,10 +23,16 @@ class RunClock(Callback):
         """Starts the clock."""
         self.progress.start()
 
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Has the last epoch validated, whatever the interval."""
+        if trainer.max_epochs == trainer.current_epoch + 1:
+            trainer.check_val_every_n_epoch = 1
+
     def on_train_batch_end(self, trainer: lightning.Trainer, *args: Any) -> None:  # noqa: ANN401 - a hook
         """Counts the step."""
         self.progress.advance()
         if self.progress.seconds is not None and self.progress.share >= 1:
+            trainer.check_val_every_n_epoch = 1  # a run is validated where it ends
             trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:

@@ -38,7 +38,8 @@ class DualTaskModule(lightning.LightningModule):
         self.loss = loss or DualTaskLoss(weights=weights)
         self.progress = progress
         metrics = {"mask": MaskMetrics, "depth": DepthMetrics}
-        self.val_metrics = nn.ModuleDict({task: metrics[task]() for task in self.settings.tasks})
+        self.val_metrics: dict[str, Any] = {task: metrics[task]() for task in self.settings.tasks}
+        self._val_metrics = nn.ModuleDict(self.val_metrics)  # registered, so that they follow the device
 
     def forward(self, bg: Tensor, fg_bg: Tensor) -> dict[str, Tensor]:
         """As the model's own forward, for the tasks that are trained."""

@@ -9,7 +9,7 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import TensorBoardLogger
 from torch import nn
 
 from fgbgnet.errors import InvalidArgumentError, MissingFileError
@@ -19,6 +19,7 @@ from fgbgnet.training.callbacks import ProgressLine, RunClock, SaveModel, SaveOn
 from fgbgnet.training.config import FitConfig
 from fgbgnet.training.datamodule import PairedFgBgDataModule
 from fgbgnet.training.memory import keep_freed_memory
+from fgbgnet.training.metrics_file import MetricsFile
 from fgbgnet.training.module import DualTaskModule
 from fgbgnet.training.schedule import Progress
 from fgbgnet.types import PathInput, Task
@@ -89,7 +90,7 @@ def fit(
         freeze_branch(model, task)
     model.tasks = _trained_tasks(model, config.tasks)
     model.config["tasks"] = list(model.tasks)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.to(memory_format=torch.channels_last)
 
     data = PairedFgBgDataModule(train, val, config.batch_size, config.num_workers, config.seed)
     steps_per_epoch = len(data.train_dataloader())
@@ -100,7 +101,9 @@ def fit(
     best = SaveModel(model, out / "model", {"fit": config.to_dict(), **(metadata or {})})
     trainer = _trainer(config, out, progress, best, steps_per_epoch)
     module = DualTaskModule(model, config, loss, progress)
-    trainer.fit(module, data, ckpt_path=str(last) if resume else None)
+    with warnings.catch_warnings():
+        _ignore_hints()
+        trainer.fit(module, data, ckpt_path=str(last) if resume else None)
     model.load_weights(best.folder)
     return FitResult(model.eval(), out, trainer.global_step, progress.seconds_done)
 
@@ -125,6 +128,8 @@ def _trained_tasks(model: DualHeadUNet, tasks: tuple[Task, ...]) -> tuple[Task, 
 
 def _set_priors(model: DualHeadUNet, data: Any) -> None:  # noqa: ANN401
     """Starts the heads from the data's mean foreground share and median distance."""
+    if hasattr(data, "set_epoch"):
+        data.set_epoch(0)  # whatever was done with the data before, the same run starts alike
     stride = max(1, len(data) // PRIOR_SAMPLES)
     samples = [data[index] for index in range(0, len(data), stride)][:PRIOR_SAMPLES]
     share = float(torch.stack([sample["mask"].mean() for sample in samples]).mean())
@@ -139,26 +144,28 @@ def _trainer(
     checkpoint = ModelCheckpoint(
         out / "checkpoints", "best", monitor="val/loss", save_last=True, enable_version_counter=False
     )
+    note_every = min(10, steps_per_epoch)
+    precision: Any = config.precision  # Lightning checks it against its own list
     callbacks: list[Callback] = [
         RunClock(progress),
         ProgressLine(progress, config.batch_size),
         LearningRateMonitor("step"),
+        MetricsFile(out / "metrics.csv", config.tasks, note_every),
         best,
         checkpoint,
         SaveOnInterrupt(out / "checkpoints" / "last.ckpt"),
     ]
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    _quieten()
     epochs_between = max(1, -(-MINIMUM_STEPS_BETWEEN_VALIDATIONS // steps_per_epoch))
     return lightning.Trainer(
         accelerator=config.accelerator,
-        precision=config.precision,  # type: ignore[arg-type]
+        precision=precision,
         max_epochs=config.epochs or -1,
         check_val_every_n_epoch=min(epochs_between, config.epochs or epochs_between),
         gradient_clip_val=config.gradient_clip or None,
         callbacks=callbacks,
-        logger=[CSVLogger(out, "", ""), TensorBoardLogger(out, "", "tensorboard")],
-        log_every_n_steps=10,
+        logger=TensorBoardLogger(out, "", "tensorboard"),
+        log_every_n_steps=note_every,
         num_sanity_val_steps=0,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -166,12 +173,14 @@ def _trainer(
     )
 
 
-def _quieten() -> None:
-    """Hints of Lightning that this function has answered already."""
+def _ignore_hints() -> None:
+    """Hints of Lightning whose subject is decided here: workers, short epochs, frozen branches, its own internals."""
     for message in (
         ".*does not have many workers.*",
         ".*The number of training batches.*",
         ".*Checkpoint directory.*exists.*",
+        ".*in eval mode at the start of training.*",
+        ".*isinstance.treespec, LeafSpec.*",
     ):
         warnings.filterwarnings("ignore", message=message)
 

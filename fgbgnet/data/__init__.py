@@ -1,0 +1,38 @@
+"""Pictures on disk -> batches: manifests, decoding, joint transforms, splits that do not leak, loaders."""
+
+from fgbgnet.data.dataset import PairedFgBgDataset
+from fgbgnet.data.decode import read_depth, read_mask, read_rgb
+from fgbgnet.data.layers import Layers, check_sample
+from fgbgnet.data.layouts import Blocks, match_patterns
+from fgbgnet.data.loader import SeededSampler, collate_samples, init_worker, make_loader
+from fgbgnet.data.manifest import Manifest
+from fgbgnet.data.seeding import sample_seed, seeded
+from fgbgnet.data.split import Split, seeded_split
+from fgbgnet.data.storage import list_names, read_bytes
+from fgbgnet.data.transforms import JointTransform, apply_transform, eval_transform, train_transform
+
+__all__ = [
+    "Blocks",
+    "JointTransform",
+    "Layers",
+    "Manifest",
+    "PairedFgBgDataset",
+    "SeededSampler",
+    "Split",
+    "apply_transform",
+    "check_sample",
+    "collate_samples",
+    "eval_transform",
+    "init_worker",
+    "list_names",
+    "make_loader",
+    "match_patterns",
+    "read_bytes",
+    "read_depth",
+    "read_mask",
+    "read_rgb",
+    "sample_seed",
+    "seeded",
+    "seeded_split",
+    "train_transform",
+]

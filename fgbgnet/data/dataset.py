@@ -1,0 +1,172 @@
+"""Quadruples on disk as a PyTorch data set."""
+
+import operator
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast, get_args
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from fgbgnet.data.decode import read_depth, read_mask, read_rgb
+from fgbgnet.data.layers import Layers
+from fgbgnet.data.manifest import Column, Indices, Manifest
+from fgbgnet.data.seeding import sample_seed
+from fgbgnet.data.statistics import DatasetStatistics, collect_statistics
+from fgbgnet.data.transforms import JointTransform, apply_transform
+from fgbgnet.errors import InvalidArgumentError, ManifestError, UnknownNameError
+from fgbgnet.types import DepthDirection, DepthUnit, GroupBy, PathInput, Sample, SampleTransform
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from fgbgnet.prediction import Prediction
+
+Transform: TypeAlias = JointTransform | SampleTransform
+
+
+class PairedFgBgDataset(Dataset[Sample]):
+    """Samples (background, frame, mask, depth) listed in a manifest, read when they are asked for.
+
+    Layers of one sample may differ in size and mode: they are brought to the size of ``fg_bg``, upright, RGB.
+
+    Everything random about a sample is a function of (``seed``, epoch, id): the same for 0, 1 or 8 workers, different
+    in every epoch. `make_loader` counts epochs; without it call `set_epoch`.
+
+    Args:
+        manifest: A `Manifest`, or the path of one.
+        transform: `train_transform`, `eval_transform`, any `JointTransform`, or any callable ``Sample -> Sample``
+            (torchvision v2 transforms may be given as they are). None gives the samples as stored.
+        seed: Of the augmentation.
+
+    Raises:
+        MissingFileError, ManifestError: If the manifest cannot be read. Pictures are read later, and raise
+            `MissingFileError`, `PictureError` or `MaskError` then.
+
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> folder = tempfile.mkdtemp()
+    >>> for name in ("room", "frame", "mask"):
+    ...     Image.new("L", (6, 4)).save(f"{folder}/{name}.png")
+    >>> dataset = PairedFgBgDataset(Manifest.from_lists("room.png", ["frame.png"], ["mask.png"], root=folder))
+    >>> dataset[0]["fg_bg"].shape, dataset[0]["id"], bool(dataset[0]["depth_valid"].any())
+    (torch.Size([3, 4, 6]), 'frame', False)
+    """
+
+    def __init__(self, manifest: Manifest | PathInput, transform: Transform | None = None, seed: int = 0) -> None:
+        if transform is not None and not callable(transform):
+            raise InvalidArgumentError(f"transform is {transform!r}; expected a callable Sample -> Sample, or None")
+        self.manifest = manifest if isinstance(manifest, Manifest) else Manifest.read(manifest)
+        self.transform = transform
+        self.seed = seed
+        # Shared memory: workers that live on through the epochs see it change.
+        self._epoch: Tensor = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
+
+    def __len__(self) -> int:
+        return len(self.manifest)
+
+    def __getitem__(self, index: int) -> Sample:
+        index = operator.index(index)
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index {index} is out of range for {len(self)} samples")
+        id = str(self.manifest.column("id")[index])
+        layers = self._load(index)
+        seed = sample_seed(self.seed, self.epoch, id)
+        if isinstance(self.transform, JointTransform):
+            return self.transform.apply_layers(layers, id, seed)
+        sample = layers.to_sample(id)
+        return sample if self.transform is None else apply_transform(self.transform, sample, seed)
+
+    def __repr__(self) -> str:
+        return f"PairedFgBgDataset({len(self)} samples, root {str(self.manifest.root)!r}, seed {self.seed})"
+
+    @property
+    def ids(self) -> Column:
+        """Ids of the samples, strings, in order."""
+        return self.manifest.column("id")
+
+    @property
+    def epoch(self) -> int:
+        """The epoch whose augmentation is drawn."""
+        return int(self._epoch)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the augmentation of an epoch, also in workers that run already."""
+        self._epoch.fill_(epoch)
+
+    @property
+    def depth_unit(self) -> DepthUnit:
+        """Unit of the depth of all samples.
+
+        Raises:
+            ManifestError: If samples differ: metres and relative values do not train or score together.
+        """
+        unit, depth = self.manifest.column("depth_unit"), self.manifest.column("depth")
+        units = set(unit[depth != ""].tolist()) or set(unit.tolist())
+        if len(units) > 1:
+            raise ManifestError(
+                f"depth_unit is {' for some samples and '.join(sorted(units))} for others; make one manifest per unit: "
+                "dataset.subset(dataset.manifest.column('depth_unit') == 'metres')"
+            )
+        return cast(DepthUnit, units.pop())
+
+    @property
+    def has_depth(self) -> bool:
+        """Whether at least one sample has a depth map."""
+        return bool((self.manifest.column("depth") != "").any())
+
+    def group_ids(self, group: GroupBy) -> Column:
+        """Which background (``"bg"``) or foreground (``"fg"``) each sample shows, as strings."""
+        if group not in get_args(GroupBy):
+            raise UnknownNameError("group", str(group), get_args(GroupBy))
+        return self.manifest.column(f"{group}_id")
+
+    def subset(self, indices: Indices, transform: Transform | EllipsisType | None = ...) -> Self:
+        """The samples at ``indices`` (positions, or a boolean mask), in that order.
+
+        Args:
+            indices: Which samples; none may stand twice.
+            transform: Of the new data set; the same as here by default.
+        """
+        chosen = self.transform if isinstance(transform, EllipsisType) else transform
+        return type(self)(self.manifest.select(indices), chosen, self.seed)
+
+    def with_transform(self, transform: Transform | None) -> Self:
+        """The same samples with another transform."""
+        return type(self)(self.manifest, transform, self.seed)
+
+    def statistics(self, limit: int | None = None) -> DatasetStatistics:
+        """Means, standard deviations and counts of the stored samples, before any transform.
+
+        Args:
+            limit: Use at most this many samples, spread evenly.
+        """
+        return collect_statistics(self.with_transform(None), limit)
+
+    def plot(self, index: int, prediction: "Prediction | None" = None) -> "Figure":
+        """Shows a sample as it comes out of the transform, beside a prediction if there is one (extra ``plot``)."""
+        from fgbgnet.plotting import plot_sample
+
+        return plot_sample(self[index], prediction)
+
+    def _load(self, index: int) -> Layers:
+        row = self._row(index)
+        fg_bg = read_rgb(self.manifest.resolve(row["fg_bg"]))
+        layers = Layers.without_depth(
+            read_rgb(self.manifest.resolve(row["bg"])), fg_bg, read_mask(self.manifest.resolve(row["mask"]))
+        )
+        if row["depth"]:
+            layers.depth, layers.depth_valid = read_depth(
+                self.manifest.resolve(row["depth"]),
+                cast(DepthUnit, row["depth_unit"]),
+                cast(DepthDirection, row["depth_direction"]),
+                float(row["depth_scale"]) if row["depth_scale"] else None,
+            )
+        return layers.matched()
+
+    def _row(self, index: int) -> dict[str, Any]:
+        names = ("bg", "fg_bg", "mask", "depth", "depth_unit", "depth_direction", "depth_scale")
+        return {name: str(self.manifest.column(name)[index]) for name in names}
+
+
+__all__ = ["PairedFgBgDataset", "Transform"]

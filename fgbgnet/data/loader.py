@@ -1,0 +1,135 @@
+"""Batches with the right randomness, whatever the number of workers."""
+
+from collections.abc import Iterator, Sequence, Sized
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+
+from fgbgnet.data.seeding import hash64
+from fgbgnet.errors import InvalidArgumentError
+from fgbgnet.types import Sample
+
+
+class SeededSampler(Sampler[int]):
+    """A new random order in every epoch, a function of (seed, epoch).
+
+    Every iteration is the next epoch, unless `set_epoch` says which (trainers do that). The data set is told, so that
+    its augmentation belongs to the same epoch.
+
+    Args:
+        dataset: Anything with a length; its ``set_epoch`` is called if it has one.
+        seed: Of the order.
+
+    >>> sampler = SeededSampler(range(5), seed=1)
+    >>> first, second = list(sampler), list(sampler)
+    >>> sampler.set_epoch(0)
+    >>> first == list(sampler), sorted(first) == sorted(second) == [0, 1, 2, 3, 4]
+    (True, True)
+    """
+
+    def __init__(self, dataset: Sized, seed: int = 0) -> None:
+        self.dataset = dataset
+        self.seed = seed
+        self.epoch = 0
+        """The epoch of the next iteration."""
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the epoch of the next iteration."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        epoch, self.epoch = self.epoch, self.epoch + 1
+        if hasattr(self.dataset, "set_epoch"):
+            self.dataset.set_epoch(epoch)
+        generator = torch.Generator().manual_seed(hash64(f"{self.seed}/{epoch}/order") >> 1)
+        yield from torch.randperm(len(self), generator=generator).tolist()
+
+
+def make_loader(
+    dataset: Dataset[Sample],
+    batch_size: int,
+    train: bool,
+    *,
+    seed: int | None = None,
+    num_workers: int = 0,
+    drop_last: bool | None = None,
+    pin_memory: bool | None = None,
+    persistent_workers: bool | None = None,
+    **kwargs: Any,  # noqa: ANN401 - whatever else DataLoader takes
+) -> DataLoader[Sample]:
+    """Makes a loader of batches: the keys of a sample, tensors with a leading dimension, ``id`` a list of strings.
+
+    Args:
+        dataset: A data set of samples of one size (see `train_transform`, `eval_transform`).
+        batch_size: Samples per batch.
+        train: Whether to shuffle, with another order and other augmentation in every epoch. Otherwise the order is
+            that of the data set, and every pass is the same.
+        seed: Of the order; the data set's own by default.
+        num_workers: Processes that read and transform. It changes the speed, never the samples.
+        drop_last: Whether to leave out a last batch that is not full. By default only in training, and only when at
+            least one batch is full: a data set smaller than a batch is trained on as it is.
+        pin_memory: For faster copies to a GPU; by default where there is one.
+        persistent_workers: Whether workers live on between epochs; by default yes.
+        **kwargs: Passed on to `torch.utils.data.DataLoader`.
+
+    Raises:
+        InvalidArgumentError: If a number is out of range, or the data set is empty.
+    """
+    size = len(dataset)  # type: ignore[arg-type]
+    if batch_size < 1:
+        raise InvalidArgumentError(f"batch_size is {batch_size}; expected at least 1")
+    if num_workers < 0:
+        raise InvalidArgumentError(f"num_workers is {num_workers}; expected 0 (this process) or more")
+    if not size:
+        raise InvalidArgumentError("dataset is empty; expected at least one sample")
+    seed = getattr(dataset, "seed", 0) if seed is None else seed
+    # A generator of its own: making batches does not move torch's global one.
+    settings: dict[str, Any] = {
+        "generator": torch.Generator().manual_seed(hash64(f"{seed}/loader") >> 1),
+        "collate_fn": collate_samples,
+        "worker_init_fn": init_worker,
+        **kwargs,
+    }
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=SeededSampler(dataset, seed) if train else None,  # type: ignore[arg-type]
+        num_workers=num_workers,
+        drop_last=(train and size >= batch_size) if drop_last is None else drop_last,
+        pin_memory=torch.cuda.is_available() if pin_memory is None else pin_memory,
+        persistent_workers=num_workers > 0 if persistent_workers is None else persistent_workers,
+        **settings,
+    )
+
+
+def collate_samples(samples: Sequence[Sample]) -> Sample:
+    """Stacks samples to a batch.
+
+    Raises:
+        InvalidArgumentError: If they differ in size; the message names two that do.
+    """
+    first = samples[0]["fg_bg"].shape
+    for sample in samples:
+        if sample["fg_bg"].shape != first:
+            sizes = [f"{s['id']!r} {s['fg_bg'].shape[1]} x {s['fg_bg'].shape[2]}" for s in (samples[0], sample)]
+            raise InvalidArgumentError(
+                f"samples of one batch differ in size: {' and '.join(sizes)}; give the data set a transform that makes "
+                "one size, such as eval_transform(224) or train_transform(224), or use batch_size=1"
+            )
+    batch: Sample = default_collate(list(samples))
+    return batch
+
+
+def init_worker(worker: int) -> None:
+    """Keeps each worker on one thread: several workers with several threads each only hinder one another."""
+    import cv2
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+
+
+__all__ = ["SeededSampler", "collate_samples", "init_worker", "make_loader"]

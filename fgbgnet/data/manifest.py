@@ -1,0 +1,282 @@
+"""One table for every data set: which four files make a sample, and what their values mean."""
+
+import csv
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from numpy.dtypes import StringDType
+
+from fgbgnet.data.table import describe_duplicates, looks_unsplit, read_columns, rebase
+from fgbgnet.errors import ManifestError, MissingFileError, UnknownNameError
+from fgbgnet.files import atomic_path
+from fgbgnet.types import PathInput
+
+Column: TypeAlias = npt.NDArray[Any]  # of StringDType, which NumPy's own types cannot say yet
+Indices: TypeAlias = Sequence[int] | npt.NDArray[np.integer[Any]] | npt.NDArray[np.bool_]
+
+REQUIRED = ("bg", "fg_bg", "mask")
+STANDARD = ("id", *REQUIRED, "depth", "bg_id", "fg_id", "depth_unit", "depth_direction")
+_PATHS = ("bg", "fg_bg", "mask", "depth")
+_CHOICES = {"depth_unit": ("metres", "relative"), "depth_direction": ("near_small", "near_large")}
+
+
+class Manifest:
+    """A table with one row per sample; everything downstream knows the data through it alone.
+
+    Columns are kept as compact NumPy string arrays, not as lists of Python strings, so that 400,000 rows stay small
+    and forked workers do not copy them. Columns that are absent have defaults:
+
+    ================== ===================================================================================
+    column             default
+    ================== ===================================================================================
+    ``bg``             required: path of the clean background, relative to ``root``
+    ``fg_bg``          required: path of the same scene with something new in it
+    ``mask``           required: path of the foreground mask
+    ``depth``          ``""``: the sample has no depth, ``depth_valid`` is false everywhere
+    ``id``             the path of ``fg_bg`` without its suffix
+    ``bg_id``          the path of ``bg``; what splits by background go by
+    ``fg_id``          ``""``: unknown; what splits by foreground go by
+    ``depth_unit``     ``"relative"``; or ``"metres"``
+    ``depth_direction`` ``"near_small"``; or ``"near_large"``
+    ``depth_scale``    ``""``: see `read_depth`; otherwise a factor for the stored values
+    ================== ===================================================================================
+
+    Further columns are kept as they are. Paths may lead into zip archives: ``"part1.zip/fg_bg/7.jpg"``.
+
+    Args:
+        columns: Values by column name, all of one length.
+        root: Folder that relative paths start from.
+
+    Raises:
+        ManifestError: If a required column is missing, lengths differ, there is no row, a required value is empty, an
+            id stands twice, or a unit, direction or scale is not known.
+
+    >>> manifest = Manifest({"bg": ["b.jpg", "b.jpg"], "fg_bg": ["x/1.jpg", "x/2.jpg"], "mask": ["1.png", "2.png"]})
+    >>> len(manifest), manifest.column("id").tolist(), manifest.column("depth_unit")[0]
+    (2, ['x/1', 'x/2'], 'relative')
+    """
+
+    def __init__(self, columns: Mapping[str, Sequence[Any] | npt.NDArray[Any]], root: PathInput = ".") -> None:
+        self.root = Path(root)
+        self._columns = {name: _to_strings(values, name) for name, values in columns.items()}
+        self._check_shape()
+        self._defaults: dict[str, Column] = {}
+        self._check_values()
+
+    @classmethod
+    def read(cls, path: PathInput) -> Self:
+        """Reads a CSV file with a header; its paths are relative to the file.
+
+        Args:
+            path: The file, or a folder that holds a ``manifest.csv``.
+
+        Raises:
+            MissingFileError: If there is no such file.
+            ManifestError: If it is not such a table.
+        """
+        path = Path(path)
+        path = path / "manifest.csv" if path.is_dir() else path
+        try:
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                columns = read_columns(csv.reader(file, strict=True), path)
+            return cls(columns, path.parent)
+        except FileNotFoundError as error:
+            raise MissingFileError(
+                f"no manifest at {path}; write one with Manifest.from_lists(...) or match_patterns(...) and "
+                ".write(path)"
+            ) from error
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise ManifestError(
+                f"{path} is not a manifest: {error}; expected CSV in UTF-8 with a header line"
+            ) from error
+        except ManifestError as error:
+            raise ManifestError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
+
+    @classmethod
+    def from_lists(
+        cls,
+        bg: PathInput | Sequence[PathInput],
+        fg_bg: Sequence[PathInput],
+        mask: Sequence[PathInput],
+        depth: Sequence[PathInput] | None = None,
+        root: PathInput = ".",
+        **columns: str | Sequence[Any],
+    ) -> Self:
+        """Builds a manifest from lists of paths of one length; row ``i`` of each makes sample ``i``.
+
+        Args:
+            bg: One path per sample, or a single path for all of them (a fixed camera).
+            fg_bg: Frames.
+            mask: Masks.
+            depth: Depth maps, or None.
+            root: Folder that relative paths start from.
+            **columns: Further columns such as ``bg_id=[...]``; a single string stands for all rows
+                (``depth_unit="metres"``).
+
+        Raises:
+            ManifestError: If lengths differ, or as for `Manifest`.
+
+        >>> manifest = Manifest.from_lists("room.jpg", ["1.jpg", "2.jpg"], ["1.png", "2.png"], depth_unit="metres")
+        >>> manifest.column("bg").tolist()
+        ['room.jpg', 'room.jpg']
+        """
+        given: dict[str, Any] = {"bg": bg, "fg_bg": fg_bg, "mask": mask, "depth": depth, **columns}
+        for name in ("fg_bg", "mask", "depth"):
+            if isinstance(given[name], str | os.PathLike):
+                raise ManifestError(f"{name} is the single path {given[name]}; expected a list with one per sample")
+        full: dict[str, Sequence[Any]] = {}
+        for name, values in given.items():
+            if values is not None:
+                single = isinstance(values, str | os.PathLike)
+                full[name] = [values] * len(fg_bg) if single else list(values)
+        return cls(full, root)
+
+    def __len__(self) -> int:
+        return len(self._columns["fg_bg"])
+
+    def __repr__(self) -> str:
+        return f"Manifest({len(self)} samples, columns {', '.join(self.names)}, root {str(self.root)!r})"
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns that are stored; the others have their defaults."""
+        return list(self._columns)
+
+    def column(self, name: str) -> Column:
+        """Values of a column, one string per row; its default where the column is absent.
+
+        Raises:
+            UnknownNameError: If there is neither such a column nor a default.
+        """
+        if name in self._columns:
+            return self._columns[name]
+        if name not in self._defaults:
+            self._defaults[name] = self._default(name)
+        return self._defaults[name]
+
+    def resolve(self, path: str) -> Path:
+        """Full path of a path in the table."""
+        return self.root / path
+
+    def select(self, indices: Indices) -> Self:
+        """The rows at ``indices`` (positions, or a boolean mask), in that order.
+
+        Raises:
+            ManifestError: If nothing is selected, a position stands twice, or one is out of range.
+        """
+        rows = np.asarray(indices)
+        if rows.dtype == bool and len(rows) != len(self):
+            raise ManifestError(f"a mask of {len(rows)} values came to select from {len(self)} rows")
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
+        if len(rows) and not (-len(self) <= rows.min() and rows.max() < len(self)):
+            raise ManifestError(f"positions from {rows.min()} to {rows.max()} came to select from {len(self)} rows")
+        return type(self)({name: values[rows] for name, values in self._columns.items()}, self.root)
+
+    def write(self, path: PathInput) -> Path:
+        """Writes the table as CSV, in one step: the file is whole or not there.
+
+        Files below the folder of ``path`` are written relative to it, others with their full path, so that the table
+        means the same files from its new place. Ids and groups are written out, so that they, and with them splits
+        and augmentation, do not change when the table moves.
+
+        Returns:
+            The path.
+        """
+        path = Path(path)
+        stored = {name: self.column(name).tolist() for name in STANDARD}
+        stored |= {name: values.tolist() for name, values in self._columns.items() if name not in STANDARD}
+        for name in _PATHS:
+            stored[name] = rebase(stored[name], self.root, path.parent)
+        with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(stored)
+            writer.writerows(zip(*stored.values(), strict=True))
+        return path
+
+    def _default(self, name: str) -> Column:
+        if name == "id":
+            return _to_strings([os.path.splitext(p)[0] for p in self._relative("fg_bg")], name)  # noqa: PTH122 - speed
+        if name == "bg_id":
+            return _to_strings(self._relative("bg"), name)
+        constants = {"depth": "", "fg_id": "", "depth_scale": "", "depth_unit": "relative"}
+        constants["depth_direction"] = "near_small"
+        if name not in constants:
+            raise UnknownNameError("column", name, dict.fromkeys([*STANDARD, "depth_scale", *self._columns]))
+        return np.full(len(self), constants[name], dtype=StringDType())
+
+    def _relative(self, name: str) -> list[str]:
+        """Paths as seen from the root, with forward slashes: the same on every platform."""
+        return [p.replace("\\", "/") for p in rebase(self._columns[name].tolist(), self.root, self.root)]
+
+    def _check_shape(self) -> None:
+        missing = [name for name in REQUIRED if name not in self._columns]
+        if missing:
+            there = ", ".join(repr(name) for name in self._columns) or "no column"
+            hint = "; it looks as if another delimiter than the comma were used" if looks_unsplit(self._columns) else ""
+            raise ManifestError(
+                f"required column{'s' * (len(missing) > 1)} {', '.join(map(repr, missing))} missing; there is "
+                f"{there}{hint}. Rename the columns to bg, fg_bg, mask"
+            )
+        lengths = {name: len(values) for name, values in self._columns.items()}
+        if len(set(lengths.values())) > 1:
+            listing = ", ".join(f"{name} {length}" for name, length in lengths.items())
+            raise ManifestError(f"columns have different lengths: {listing}; expected one value per sample in each")
+        if not len(self):
+            raise ManifestError("no samples: the table has no rows; expected at least one")
+
+    def _check_values(self) -> None:
+        for name in REQUIRED:
+            empty = np.flatnonzero(self._columns[name] == "")
+            if len(empty):
+                raise ManifestError(f"{name} is empty in {len(empty)} rows, first in row {empty[0]}; expected a path")
+        ids = self.column("id").tolist()
+        if len(set(ids)) < len(ids):
+            raise ManifestError(describe_duplicates(ids, "id" in self._columns))
+        if "id" in self._columns and "" in set(ids):
+            raise ManifestError(f"id is empty in row {ids.index('')}; give every sample an id, or leave the column out")
+        for name, choices in _CHOICES.items():
+            if name in self._columns:
+                self._check_choices(name, choices)
+        if "depth_scale" in self._columns:
+            self._check_scale()
+        inverse = (self.column("depth_unit") == "metres") & (self.column("depth_direction") == "near_large")
+        if inverse.any():
+            raise ManifestError(
+                f"{inverse.sum()} rows have depth_unit 'metres' with depth_direction 'near_large', first in row "
+                f"{np.flatnonzero(inverse)[0]}; inverse metric depth is not supported yet: store the distance itself, "
+                "or declare the unit 'relative'"
+            )
+
+    def _check_choices(self, name: str, choices: Sequence[str]) -> None:
+        values = self._columns[name]
+        wrong = np.flatnonzero(~np.isin(values, np.array(choices, dtype=StringDType())))
+        if len(wrong):
+            problem = UnknownNameError(name, str(values[wrong[0]]), choices)
+            raise ManifestError(
+                f"row {wrong[0]} (and {len(wrong) - 1} more): {problem} Expected {' or '.join(map(repr, choices))}"
+            )
+
+    def _check_scale(self) -> None:
+        for value in set(self._columns["depth_scale"].tolist()) - {""}:
+            try:
+                good = 0 < float(value) < float("inf")
+            except ValueError:
+                good = False
+            if not good:
+                raise ManifestError(f"depth_scale {value!r} is not a positive number; for millimetres it is 0.001")
+
+
+def _to_strings(values: Iterable[Any], name: str) -> Column:
+    if isinstance(values, np.ndarray) and isinstance(values.dtype, StringDType):
+        return values
+    if isinstance(values, str | os.PathLike):
+        raise ManifestError(f"column {name} is the single value {values!r}; expected one value per sample")
+    strings = ["" if v is None else os.fspath(v) if isinstance(v, os.PathLike) else str(v) for v in values]
+    return np.array(strings, dtype=StringDType()).reshape(-1)
+
+
+__all__ = ["REQUIRED", "STANDARD", "Column", "Indices", "Manifest"]

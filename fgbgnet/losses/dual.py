@@ -1,0 +1,93 @@
+"""Both tasks together."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from fgbgnet.errors import InvalidArgumentError, UnknownNameError
+from fgbgnet.losses.depth import DepthLoss
+from fgbgnet.losses.mask import MaskLoss
+from fgbgnet.losses.validation import check_weight
+from fgbgnet.types import TASKS
+
+
+class DualTaskLoss(nn.Module):
+    """Weighted sum of a mask loss and a depth loss, of the tasks that the model returned.
+
+    Args:
+        mask: Module called as ``mask(logits, target)``; None is ``MaskLoss()``.
+        depth: Module called as ``depth(prediction, target, depth_valid)``; None is ``DepthLoss()``.
+        weights: Weight per task; a task that is left out has weight 1.
+
+    Raises:
+        InvalidArgumentError: A weight is negative or not finite.
+        UnknownNameError: A weight for a task that does not exist.
+
+    Example:
+        >>> import torch
+        >>> outputs = {"mask": torch.zeros(1, 1, 4, 4), "depth": torch.ones(1, 1, 4, 4)}
+        >>> batch = {"mask": torch.zeros(1, 1, 4, 4), "depth": torch.full((1, 1, 4, 4), 3.0),
+        ...          "depth_valid": torch.ones(1, 1, 4, 4, dtype=torch.bool)}
+        >>> losses = DualTaskLoss(weights={"depth": 0.5})(outputs, batch)
+        >>> sorted(losses), losses["depth"].item()
+        (['depth', 'mask', 'total'], 2.0)
+        >>> bool(losses["total"] == losses["mask"] + 0.5 * losses["depth"])
+        True
+    """
+
+    def __init__(
+        self,
+        mask: nn.Module | None = None,
+        depth: nn.Module | None = None,
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.mask = MaskLoss() if mask is None else mask
+        self.depth = DepthLoss() if depth is None else depth
+        self.weights = dict.fromkeys(TASKS, 1.0)
+        for task, weight in (weights or {}).items():
+            if task not in TASKS:
+                raise UnknownNameError("task in weights", task, TASKS)
+            self.weights[task] = check_weight(f"weights[{task!r}]", weight)
+
+    def forward(self, outputs: Mapping[str, Tensor], batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Compute the losses of one batch.
+
+        Args:
+            outputs: What the model returned: ``"mask"`` logits and ``"depth"``, or one of them, (B, 1, H, W).
+            batch: The batch: ``"mask"``, ``"depth"`` and ``"depth_valid"`` as far as the outputs need them.
+
+        Returns:
+            ``"total"``, to call ``backward()`` on, and the *unweighted* loss of each task that is in ``outputs``.
+
+        Raises:
+            InvalidArgumentError: No task in the outputs, or a key of the batch is missing.
+        """
+        present = [task for task in TASKS if task in outputs]
+        if not present:
+            raise InvalidArgumentError(f"the outputs hold {sorted(outputs)}; expected 'mask', 'depth' or both.")
+        losses: dict[str, Tensor] = {}
+        if "mask" in present:
+            losses["mask"] = self.mask(outputs["mask"], _get(batch, "mask"))
+        if "depth" in present:
+            losses["depth"] = self.depth(outputs["depth"], _get(batch, "depth"), _get(batch, "depth_valid"))
+        weighted = [self.weights[task] * losses[task] for task in present]
+        return {"total": sum(weighted[1:], start=weighted[0]), **losses}
+
+    def extra_repr(self) -> str:
+        """The arguments, for ``print(loss)``."""
+        return f"weights={self.weights}"
+
+
+def _get(batch: Mapping[str, Any], key: str) -> Tensor:
+    if key not in batch:
+        raise InvalidArgumentError(
+            f"the batch has no {key!r}, it holds {sorted(batch)}. Add it, or compute only the other task: "
+            "model(bg, fg_bg, tasks=...)."
+        )
+    tensor: Tensor = batch[key]
+    return tensor
+
+
+__all__ = ["DualTaskLoss"]

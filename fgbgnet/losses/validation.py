@@ -1,0 +1,94 @@
+"""Checks of what goes into a loss: shapes always, values where looking at them is cheap."""
+
+import torch
+from torch import Tensor
+
+from fgbgnet.errors import InvalidArgumentError
+
+
+def check_maps(prediction: Tensor, target: Tensor, what: str) -> None:
+    """Both (B, 1, H, W), of one shape, and a prediction in floating point.
+
+    Args:
+        prediction: What the model returned.
+        target: What the batch holds.
+        what: ``"mask"`` or ``"depth"``, for the message.
+
+    Raises:
+        InvalidArgumentError: They are not.
+    """
+    if not prediction.is_floating_point():
+        raise InvalidArgumentError(
+            f"the {what} prediction has dtype {prediction.dtype}; expected the model's floating-point output, "
+            "not a thresholded or rounded one."
+        )
+    for name, tensor in (("prediction", prediction), ("target", target)):
+        if tensor.ndim != 4 or tensor.shape[1] != 1:
+            raise InvalidArgumentError(
+                f"the {what} {name} has shape {tuple(tensor.shape)}; expected (B, 1, H, W). "
+                "Add the missing dimension with unsqueeze, as torch.utils.data.default_collate does for the batch."
+            )
+    if prediction.shape != target.shape:
+        raise InvalidArgumentError(
+            f"the {what} prediction has shape {tuple(prediction.shape)}, the target {tuple(target.shape)}; they must "
+            "be equal. Resize the prediction to the target's height and width, not the other way round."
+        )
+
+
+def check_mask_values(target: Tensor) -> None:
+    """Every value in [0, 1].
+
+    Looking at a value makes the host wait for an accelerator, so that only targets on the CPU are looked at in every
+    step; `MaskLoss` has the first batch checked wherever it is.
+
+    Args:
+        target: Mask truth, (B, 1, H, W).
+
+    Raises:
+        InvalidArgumentError: A value is outside, or NaN.
+    """
+    if target.dtype == torch.bool or target.numel() == 0:
+        return
+    low, high = (bound.item() for bound in torch.aminmax(target.detach()))
+    if not (low >= 0 and high <= 1):
+        hint = " Divide by 255, or read the mask with fgbgnet.data." if high == 255 else ""
+        raise InvalidArgumentError(f"the mask target holds values from {low:g} to {high:g}; expected 0 to 1.{hint}")
+
+
+def check_valid(valid: Tensor, target: Tensor) -> None:
+    """A bool tensor of the target's shape.
+
+    Args:
+        valid: Where the truth may be believed.
+        target: Depth truth, (B, 1, H, W).
+
+    Raises:
+        InvalidArgumentError: Another dtype or shape.
+    """
+    if valid.dtype != torch.bool:
+        raise InvalidArgumentError(f"depth_valid has dtype {valid.dtype}; expected torch.bool: pass valid > 0.")
+    if valid.shape != target.shape:
+        raise InvalidArgumentError(
+            f"depth_valid has shape {tuple(valid.shape)}, the depth target {tuple(target.shape)}; they must be equal."
+        )
+
+
+def check_weight(name: str, value: float) -> float:
+    """A finite number, 0 or above.
+
+    Args:
+        name: The argument, for the message.
+        value: What came.
+
+    Returns:
+        The value as a float.
+
+    Raises:
+        InvalidArgumentError: Negative or not finite.
+    """
+    if not 0 <= float(value) < float("inf"):
+        raise InvalidArgumentError(f"{name}={value!r}; expected a finite weight of 0 or more.")
+    return float(value)
+
+
+__all__ = ["check_maps", "check_mask_values", "check_valid", "check_weight"]

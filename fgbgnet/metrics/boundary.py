@@ -1,0 +1,81 @@
+"""Contours of masks as pixel sets, batched."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def boundary_width(height: int, width: int) -> int:
+    """Width of the boundary in pixels: 2 at 224 px, in proportion to the longer side, at least 1.
+
+    Args:
+        height: Rows of the mask.
+        width: Columns of the mask.
+
+    Returns:
+        Pixels.
+
+    Example:
+        >>> boundary_width(224, 224), boundary_width(64, 96), boundary_width(1080, 1920)
+        (2, 1, 17)
+    """
+    return max(1, round(2 / 224 * max(height, width)))
+
+
+def dilate(mask: Tensor, radius: int) -> Tensor:
+    """Dilation with a square of side ``2 * radius + 1``; nothing comes in from outside the picture.
+
+    Args:
+        mask: Bool (B, 1, H, W).
+        radius: Pixels, 0 or more.
+
+    Returns:
+        Bool, same shape.
+    """
+    side = 2 * radius + 1
+    # A square is separable: two passes of ``side`` instead of one of ``side ** 2``.
+    grown = F.max_pool2d(mask.float(), (side, 1), stride=1, padding=(radius, 0))
+    return F.max_pool2d(grown, (1, side), stride=1, padding=(0, radius)) > 0
+
+
+def inner_boundary(mask: Tensor, width: int) -> Tensor:
+    """Foreground pixels at most ``width`` pixels from the contour.
+
+    The mask minus its erosion by a 3 x 3 square, repeated ``width`` times, with background outside the picture: the
+    region of Boundary IoU (Cheng et al., 2021) as its authors' code computes it. Where the foreground is cut off by the
+    edge of the picture, the edge counts as contour.
+
+    Args:
+        mask: Bool (B, 1, H, W).
+        width: Pixels, 1 or more.
+
+    Returns:
+        Bool, same shape.
+
+    Example:
+        >>> import torch
+        >>> square = torch.zeros(1, 1, 7, 7, dtype=torch.bool)
+        >>> square[..., 1:6, 1:6] = True
+        >>> inner_boundary(square, 1).sum().item()
+        16
+    """
+    padded = F.pad(mask, (width,) * 4)
+    eroded = ~dilate(~padded, width)[..., width:-width, width:-width]
+    return mask & ~eroded
+
+
+def contour_band(mask: Tensor, width: int) -> Tensor:
+    """Pixels at most ``width`` pixels from the contour on either side of it.
+
+    Unlike `inner_boundary`, the edge of the picture is no contour: nothing changes there.
+
+    Args:
+        mask: Bool (B, 1, H, W).
+        width: Pixels, 1 or more.
+
+    Returns:
+        Bool, same shape; empty for an empty or full mask.
+    """
+    return dilate(mask, width) & dilate(~mask, width)
+
+
+__all__ = ["boundary_width", "contour_band", "dilate", "inner_boundary"]

@@ -1,0 +1,229 @@
+"""Mask metrics as sums that add up over batches, processes and machines, and as figures computed from the sums.
+
+Conventions. "Pooled" figures put the pixels of all pictures together, "image mean" figures are computed per picture and
+averaged. A quotient of nothing by nothing is a perfect score: IoU, Dice, precision and recall of an empty prediction
+for an empty truth are 1. Where only the denominator is empty (precision without a predicted pixel while there is
+foreground, recall without foreground while there are false alarms) the figure is 0. False alarms on empty pictures are
+in every figure, and reported alone as ``fpr_empty``, nan when no picture is empty.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from fgbgnet.errors import InvalidArgumentError
+from fgbgnet.metrics.boundary import boundary_width, inner_boundary
+
+MASK_STATISTICS = (
+    "tp", "fp", "fn", "tn", "absolute_error", "images", "iou_sum", "dice_sum", "empty_images", "empty_fp",
+    "empty_pixels", "boundary_images", "boundary_intersection", "boundary_union", "boundary_iou_sum",
+)  # fmt: skip
+"""What the entries of a mask statistics vector are."""
+
+MASK_METRICS = (
+    "iou", "iou_image_mean", "f1", "dice_image_mean", "precision", "recall", "mae", "boundary_iou",
+    "boundary_iou_image_mean", "fpr_empty",
+)  # fmt: skip
+"""The keys of `compute_mask_metrics`."""
+
+
+def mask_statistics(
+    prediction: Tensor, target: Tensor, *, threshold: float = 0.5, from_logits: bool = True, boundary: bool = True
+) -> Tensor:
+    """Sums of one batch, from which all mask metrics can be computed.
+
+    Args:
+        prediction: The model's mask logits, (B, 1, H, W), any floating-point type; or probabilities, see
+            ``from_logits``.
+        target: Truth, (B, 1, H, W), 0 or 1, any type; above 0.5 is foreground.
+        threshold: A pixel is foreground when its probability is *above* this, in (0, 1).
+        from_logits: Whether ``prediction`` holds logits; False for probabilities in [0, 1] and for bool masks.
+        boundary: Whether to count the boundary regions too; without, the boundary figures are nan.
+
+    Returns:
+        float64 (15,) on the device of the prediction, see `MASK_STATISTICS`. Vectors of several batches add up.
+
+    Raises:
+        InvalidArgumentError: Shapes differ, the threshold is out of range, or probabilities are outside [0, 1].
+
+    Example:
+        >>> truth = torch.zeros(1, 1, 4, 4)
+        >>> truth[..., :2] = 1
+        >>> right, half = 20 * truth - 10, 20 * truth[..., [0, 3, 3, 3]] - 10
+        >>> compute_mask_metrics(mask_statistics(right, truth))["iou"]
+        1.0
+        >>> compute_mask_metrics(mask_statistics(right, truth) + mask_statistics(half, truth))["iou"]
+        0.75
+    """
+    probability = _probability(prediction, target, threshold, from_logits)
+    truth = target > 0.5
+    decision = probability > threshold
+    counts = _confusion(decision, truth)
+    sums = _overlap_sums(counts)
+    sums["absolute_error"] = (probability - truth.to(probability.dtype)).abs().sum(dtype=torch.float64)
+    if boundary:
+        sums |= _boundary_sums(decision, truth)
+    zero = counts.new_zeros(())
+    return torch.stack([sums.get(name, zero) for name in MASK_STATISTICS])
+
+
+def mask_threshold_statistics(score: Tensor, target: Tensor, thresholds: Tensor) -> Tensor:
+    """The statistics of ``score > threshold`` for many thresholds in one pass, by histograms.
+
+    Memory does not depend on the number of thresholds times pixels. The boundary is not counted.
+
+    Args:
+        score: Any real scores, (B, 1, H, W), not NaN.
+        target: Truth, same shape, 0 or 1.
+        thresholds: Ascending, (T,), of the dtype of ``score``.
+
+    Returns:
+        float64 (T, 15): row ``t`` equals ``mask_statistics(score > thresholds[t], ..., from_logits=False)``, the
+        boundary aside.
+
+    Raises:
+        InvalidArgumentError: Shapes differ.
+
+    Example:
+        >>> score = torch.tensor([[[[0.1, 0.4, 0.8]]]])
+        >>> rows = mask_threshold_statistics(score, (score > 0.3).float(), torch.tensor([0.0, 0.3, 0.5]))
+        >>> [round(compute_mask_metrics(row)["iou"], 3) for row in rows]
+        [0.667, 1.0, 0.5]
+    """
+    _check_shapes(score, target)
+    truth = (target > 0.5).flatten(1)
+    bins = len(thresholds) + 1
+    # Bin k holds the scores above exactly the first k thresholds.
+    bin_of = torch.bucketize(score.flatten(1), thresholds)
+    row = torch.arange(len(score), device=score.device)[:, None]
+    slot = (2 * row + truth.long()) * bins + bin_of
+    histogram = torch.bincount(slot.flatten(), minlength=2 * bins * len(score)).view(len(score), 2, bins)
+    above = histogram.flip(-1).cumsum(-1).flip(-1)[..., 1:].double()
+    total = histogram.sum(-1, keepdim=True).double()
+    fp, tp = above[:, 0], above[:, 1]
+    fn, tn = total[:, 1] - tp, total[:, 0] - fp
+    sums = _overlap_sums(torch.stack((tp, fp, fn, tn), dim=-1))
+    sums["absolute_error"] = (fp + fn).sum(0)
+    zero = torch.zeros(len(thresholds), dtype=torch.float64, device=score.device)
+    return torch.stack([sums.get(name, zero) for name in MASK_STATISTICS], dim=-1)
+
+
+def compute_mask_metrics(statistics: Tensor) -> dict[str, float]:
+    """The figures of summed statistics.
+
+    Args:
+        statistics: Sum of the vectors of `mask_statistics`.
+
+    Returns:
+        ``iou``, ``f1``, ``precision``, ``recall`` and ``boundary_iou`` pooled over pixels; ``iou_image_mean``,
+        ``dice_image_mean`` and ``boundary_iou_image_mean``; ``mae``, the mean absolute error of the probability;
+        ``fpr_empty``, the share of pixels of empty pictures that were called foreground. All in [0, 1]; nan where
+        there is nothing to compute from. Boundary figures count only the foreground within 2 px (at 224 px) of the
+        contour (Cheng et al., Boundary IoU, 2021).
+    """
+    s = dict(zip(MASK_STATISTICS, statistics.tolist(), strict=True))
+    if not s["images"]:
+        return dict.fromkeys(MASK_METRICS, math.nan)
+    wrong = s["fp"] + s["fn"]
+    pixels = s["tp"] + s["tn"] + wrong
+    return {
+        "iou": _share(s["tp"], s["tp"] + wrong, wrong),
+        "iou_image_mean": s["iou_sum"] / s["images"],
+        "f1": _share(2 * s["tp"], 2 * s["tp"] + wrong, wrong),
+        "dice_image_mean": s["dice_sum"] / s["images"],
+        "precision": _share(s["tp"], s["tp"] + s["fp"], wrong),
+        "recall": _share(s["tp"], s["tp"] + s["fn"], wrong),
+        "mae": s["absolute_error"] / pixels,
+        "boundary_iou": _share(s["boundary_intersection"], s["boundary_union"], 0)
+        if s["boundary_images"]
+        else math.nan,
+        "boundary_iou_image_mean": _quotient(s["boundary_iou_sum"], s["boundary_images"]),
+        "fpr_empty": _quotient(s["empty_fp"], s["empty_pixels"]),
+    }
+
+
+def _probability(prediction: Tensor, target: Tensor, threshold: float, from_logits: bool) -> Tensor:
+    _check_shapes(prediction, target)
+    if not 0 < threshold < 1:
+        raise InvalidArgumentError(f"threshold={threshold!r}; expected a probability above 0 and below 1.")
+    if from_logits:
+        if not prediction.is_floating_point():
+            raise InvalidArgumentError(
+                f"mask logits have dtype {prediction.dtype}; for masks and probabilities pass from_logits=False."
+            )
+        return prediction.detach().float().sigmoid()
+    probability = prediction.detach().float()
+    if probability.numel() and not (probability.min() >= 0 and probability.max() <= 1):
+        raise InvalidArgumentError(
+            f"mask probabilities reach from {probability.min():g} to {probability.max():g}; expected 0 to 1. "
+            "For logits pass from_logits=True."
+        )
+    return probability
+
+
+def _check_shapes(prediction: Tensor, target: Tensor) -> None:
+    if prediction.ndim != 4 or prediction.shape[1] != 1 or prediction.shape != target.shape:
+        raise InvalidArgumentError(
+            f"the mask prediction has shape {tuple(prediction.shape)}, the target {tuple(target.shape)}; "
+            "expected (B, 1, H, W) for both."
+        )
+
+
+def _confusion(decision: Tensor, truth: Tensor) -> Tensor:
+    """True positives, false positives, false negatives and true negatives per picture, float64 (B, 4)."""
+    decision, truth = decision.flatten(1), truth.flatten(1)
+    tp, predicted, positive = (pixels.sum(1) for pixels in (decision & truth, decision, truth))
+    fp, fn = predicted - tp, positive - tp
+    return torch.stack((tp, fp, fn, truth.shape[1] - tp - fp - fn), dim=-1).double()
+
+
+def _overlap_sums(counts: Tensor) -> dict[str, Tensor]:
+    """Sums over pictures (the first dimension) of counts whose last dimension is (tp, fp, fn, tn)."""
+    tp, fp, fn, tn = counts.unbind(-1)
+    wrong = fp + fn
+    empty = (tp + fn == 0).to(counts.dtype)
+    return {
+        **{name: count.sum(0) for name, count in zip(("tp", "fp", "fn", "tn"), (tp, fp, fn, tn), strict=True)},
+        "images": torch.full_like(tp[0], len(counts)) if len(counts) else tp.sum(0),
+        "iou_sum": _shares(tp, tp + wrong).sum(0),
+        "dice_sum": _shares(2 * tp, 2 * tp + wrong).sum(0),
+        "empty_images": empty.sum(0),
+        "empty_fp": (empty * fp).sum(0),
+        "empty_pixels": (empty * (fp + tn)).sum(0),
+    }
+
+
+def _boundary_sums(decision: Tensor, truth: Tensor) -> dict[str, Tensor]:
+    width = boundary_width(*truth.shape[-2:])
+    predicted, true = (inner_boundary(mask, width).flatten(1) for mask in (decision, truth))
+    intersection, union = ((pixels.sum(1).double()) for pixels in (predicted & true, predicted | true))
+    return {
+        "boundary_images": intersection.new_tensor(len(truth)),
+        "boundary_intersection": intersection.sum(),
+        "boundary_union": union.sum(),
+        "boundary_iou_sum": _shares(intersection, union).sum(),
+    }
+
+
+def _shares(part: Tensor, whole: Tensor) -> Tensor:
+    """Quotients; nothing of nothing is 1."""
+    return torch.where(whole > 0, part / whole.clamp(min=1), 1)
+
+
+def _share(part: float, whole: float, wrong: float) -> float:
+    """A quotient; with an empty denominator 1 if nothing is wrong and 0 otherwise."""
+    return part / whole if whole else float(not wrong)
+
+
+def _quotient(part: float, whole: float) -> float:
+    return part / whole if whole else math.nan
+
+
+__all__ = [
+    "MASK_METRICS",
+    "MASK_STATISTICS",
+    "compute_mask_metrics",
+    "mask_statistics",
+    "mask_threshold_statistics",
+]

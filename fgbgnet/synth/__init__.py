@@ -1,0 +1,19 @@
+"""Quadruples out of nothing, and out of cut-outs; and backgrounds as imperfect as real ones."""
+
+from fgbgnet.synth.compose import compose
+from fgbgnet.synth.perturb import MAX_SEVERITY, PERTURBATIONS, Perturbation, RandomPerturb, perturb
+from fgbgnet.synth.scene_dataset import SceneDataset
+from fgbgnet.synth.scenes import SceneGenerator
+from fgbgnet.synth.writing import write_scenes
+
+__all__ = [
+    "MAX_SEVERITY",
+    "PERTURBATIONS",
+    "Perturbation",
+    "RandomPerturb",
+    "SceneDataset",
+    "SceneGenerator",
+    "compose",
+    "perturb",
+    "write_scenes",
+]

@@ -1,0 +1,74 @@
+"""``metrics.csv`` of a run: one row per noted step or validation; it grows through interruptions."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from fgbgnet.training.module import MONITORED_METRICS
+from fgbgnet.types import Task
+
+
+class MetricsFile(Callback):
+    """Appends losses, learning rate and validation figures to a CSV file.
+
+    Lightning's own logger starts its file anew when a run is resumed; this one goes on, without the rows that lie
+    behind the checkpoint.
+
+    Args:
+        path: The file.
+        tasks: The tasks that are trained.
+        every: Steps between two rows of the training.
+    """
+
+    def __init__(self, path: Path, tasks: Sequence[Task], every: int = 10) -> None:
+        self.path = path
+        self.every = every
+        losses = ["loss", *(f"{task}_loss" for task in tasks)]
+        metrics = [f"{task}_{name}" for task in tasks for name in MONITORED_METRICS[task]]
+        self.train_names = ["learning_rate", *(f"train/{name}" for name in losses)]
+        self.val_names = [f"val/{name}" for name in (*losses, *metrics)]
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Keeps the rows up to the step from which the run goes on, none in a new run."""
+        kept: list[dict[str, str]] = []
+        if trainer.global_step and self.path.is_file():
+            with self.path.open(newline="") as file:
+                kept = [row for row in csv.DictReader(file) if int(row["step"]) <= trainer.global_step]
+        with self.path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, ["epoch", "step", *self.train_names, *self.val_names], extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(kept)
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: object,
+        batch: object,
+        batch_idx: int,
+    ) -> None:
+        """Notes the losses of every n-th step."""
+        if trainer.global_step % self.every == 0:
+            rate = trainer.optimizers[0].param_groups[0]["lr"]
+            self._append(trainer, self.train_names, {"learning_rate": f"{rate:.4g}"})
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Notes the figures of a validation."""
+        if not trainer.sanity_checking:
+            self._append(trainer, self.val_names, {})
+
+    def _append(self, trainer: lightning.Trainer, names: Sequence[str], values: dict[str, str]) -> None:
+        if not trainer.is_global_zero:
+            return
+        figures = {name: trainer.callback_metrics[name] for name in names if name in trainer.callback_metrics}
+        row = {"epoch": str(trainer.current_epoch), "step": str(trainer.global_step), **values}
+        row |= {name: f"{torch.as_tensor(value).item():.6g}" for name, value in figures.items()}
+        with self.path.open("a", newline="") as file:
+            csv.DictWriter(file, ["epoch", "step", *self.train_names, *self.val_names]).writerow(row)
+
+
+__all__ = ["MetricsFile"]

@@ -1,0 +1,117 @@
+import multiprocessing
+import os
+import threading
+import zipfile
+
+import pytest
+
+from fgbgnet.data import list_names, read_bytes
+from fgbgnet.errors import FgBgError, MissingFileError, PictureError
+
+
+@pytest.fixture
+def archive(tmp_path):
+    path = tmp_path / "part.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for n in range(50):
+            file.writestr(f"data/{n}.bin", os.urandom(1) + bytes([n]) * 20_000)
+    return path
+
+
+def test_reads_files_and_members(tmp_path, archive):
+    (tmp_path / "x.bin").write_bytes(b"abc")
+    assert read_bytes(tmp_path / "x.bin") == b"abc"
+    assert read_bytes(archive / "data" / "7.bin")[1:] == bytes([7]) * 20_000
+    assert read_bytes(f"{archive}/data/8.bin")[1:] == bytes([8]) * 20_000
+
+
+def test_a_folder_may_be_called_zip(tmp_path):
+    (tmp_path / "x.zip").mkdir()
+    (tmp_path / "x.zip/a").write_bytes(b"1")
+    assert read_bytes(tmp_path / "x.zip/a") == b"1"
+    assert list_names(tmp_path / "x.zip") == ["a"]
+
+
+def test_lists_folders_inside_an_archive(archive):
+    assert list_names(archive) == ["data"]
+    assert sorted(list_names(archive / "data")) == sorted(f"{n}.bin" for n in range(50))
+    with pytest.raises(MissingFileError, match="no folder nothing in"):
+        list_names(archive / "nothing")
+
+
+def _read_all(path, repeats=3):
+    good = all(read_bytes(f"{path}/data/{n}.bin")[1:] == bytes([n]) * 20_000 for _ in range(repeats) for n in range(50))
+    if not good:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_processes_that_read_at_the_same_time(archive, method):
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"no {method} here")
+    read_bytes(archive / "data/0.bin")  # the parent has the archive open already: the handle must not be shared
+    context = multiprocessing.get_context(method)
+    processes = [context.Process(target=_read_all, args=(archive,)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    _read_all(archive)
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]
+
+
+def test_threads_that_read_at_the_same_time(archive):
+    failures = []
+
+    def work():
+        try:
+            _read_all(archive)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+def test_many_archives_do_not_exhaust_handles(tmp_path):
+    for n in range(40):
+        with zipfile.ZipFile(tmp_path / f"{n}.zip", "w") as file:
+            file.writestr("a", str(n))
+    assert [read_bytes(tmp_path / f"{n}.zip/a") for n in range(40)] == [str(n).encode() for n in range(40)]
+    assert read_bytes(tmp_path / "0.zip/a") == b"0"
+
+
+def test_missing_names_the_nearest(tmp_path, archive):
+    (tmp_path / "picture_1.png").touch()
+    with pytest.raises(MissingFileError, match=r"no file at .*picture_2\.png; the nearest are 'picture_1\.png'"):
+        read_bytes(tmp_path / "picture_2.png")
+    with pytest.raises(MissingFileError, match=r"the folder .*nowhere does not exist either"):
+        read_bytes(tmp_path / "nowhere/a.png")
+    with pytest.raises(MissingFileError, match=r"no member 'data/77\.bin' in .*the nearest are 'data/"):
+        read_bytes(archive / "data/77.bin")
+    with pytest.raises(MissingFileError, match=r"no archive at .*parts\.zip; the nearest are 'part\.zip'"):
+        read_bytes(tmp_path / "parts.zip/data/1.bin")
+
+
+def test_what_cannot_be_read(tmp_path, archive):
+    with pytest.raises(PictureError, match="is a folder"):
+        read_bytes(tmp_path)
+    (tmp_path / "fake.zip").write_bytes(b"not a zip")
+    with pytest.raises(PictureError, match=r"fake\.zip is not a zip archive"):
+        read_bytes(tmp_path / "fake.zip/a.png")
+    content = bytearray(archive.read_bytes())
+    content[45:55] = bytes(255 - value for value in content[45:55])  # inside the first member
+    (tmp_path / "broken.zip").write_bytes(bytes(content))
+    with pytest.raises(PictureError, match=r"data/0\.bin in .*broken\.zip is damaged"):
+        read_bytes(tmp_path / "broken.zip/data/0.bin")
+    encrypted = bytearray(archive.read_bytes())
+    directory = encrypted.index(b"PK\x01\x02")
+    encrypted[6] |= 1  # the flag of encryption in the member's header and in the directory
+    encrypted[directory + 8] |= 1
+    (tmp_path / "secret.zip").write_bytes(bytes(encrypted))
+    with pytest.raises(FgBgError, match="must not be encrypted"):
+        read_bytes(tmp_path / "secret.zip/data/0.bin")

@@ -1,0 +1,184 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fgbgnet.cli import COMMANDS, run
+from fgbgnet.models import DualHeadUNet
+
+FAST = ["--size", "32", "--epochs", "1", "--batch-size", "4", "--accelerator", "cpu"]
+
+
+def call(*arguments):
+    """Exit code of the command line."""
+    try:
+        return run([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        return stop.code
+
+
+@pytest.fixture
+def run_folder(quadruples, tmp_path):
+    assert call("train", "--data", quadruples, "--out", tmp_path / "run", *FAST) == 0
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_explains_every_option(command, capsys):
+    assert call(command, "--help") == 0
+    text = " ".join(capsys.readouterr().out.split())
+    function = COMMANDS[command]
+    for name in function.__annotations__:
+        if name != "return":
+            assert f"--{name}" in text
+    # Each option is described in the docstring; one that is not would show its type alone.
+    documented = function.__doc__.split("Args:")[1]
+    assert all(f"{name}:" in documented for name in function.__annotations__ if name != "return")
+    assert "Args:" not in text
+
+
+def test_help_of_the_whole_lists_the_commands(capsys):
+    assert call("--help") == 0
+    text = capsys.readouterr().out
+    assert all(command in text for command in COMMANDS)
+    assert call() == 2
+
+
+def test_train_evaluate_predict(run_folder, quadruples, tmp_path, capsys):
+    results = tmp_path / "results.json"
+    assert call("evaluate", "--model", run_folder, "--data", quadruples, "--out", results) == 0
+    content = json.loads(results.read_text())
+    assert content["n"] == 12
+    assert {"iou", "iou_image_mean", "f1"} <= content["mask"].keys()
+    assert {"rmse", "abs_rel", "d1"} <= content["depth"].keys()
+    assert 0 <= content["floors"]["difference"]["iou"] <= 1
+    assert "difference" in capsys.readouterr().out
+
+    folder = quadruples.parent
+    pictures = ["--bg", folder / "bg/bg_0.png", "--fg-bg", folder / "fg_bg/000.png"]
+    assert call("predict", "--model", run_folder / "model", *pictures, "--out", tmp_path / "out") == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["depth.png", "mask.png", "overview.png"]
+    with Image.open(tmp_path / "out" / "depth.png") as depth:
+        assert np.asarray(depth).dtype == np.uint16
+        assert depth.size == (64, 48)
+    with Image.open(tmp_path / "out" / "mask.png") as mask:
+        assert set(np.unique(np.asarray(mask))) <= {0, 255}
+
+
+def test_a_floor_stands_where_a_model_can(quadruples, tmp_path):
+    results = tmp_path / "results.json"
+    assert call("evaluate", "--model", "difference", "--data", quadruples, "--out", results) == 0
+    content = json.loads(results.read_text())
+    assert content["mask"]["iou"] == content["floors"]["difference"]["iou"]
+    assert content["mask"]["iou"] > 0.8
+    folder = quadruples.parent
+    pictures = ["--bg", folder / "bg/bg_0.png", "--fg_bg", folder / "fg_bg/000.png"]
+    assert call("predict", "--model", "difference", *pictures, "--out", tmp_path / "out") == 0
+    predicted, truth = (np.asarray(Image.open(p)) > 127 for p in (tmp_path / "out/mask.png", folder / "mask/000.png"))
+    assert (predicted & truth).sum() / (predicted | truth).sum() > 0.7
+
+
+def test_imperfect_backgrounds_are_harder_for_the_floor(quadruples, tmp_path):
+    figures = []
+    for arguments in ([], ["--perturbation", "gain", "--severity", "4"]):
+        call("evaluate", "--model", "difference", "--data", quadruples, "--out", tmp_path / "r.json", *arguments)
+        figures.append(json.loads((tmp_path / "r.json").read_text())["mask"]["iou"])
+    assert figures[1] < figures[0] - 0.1
+
+
+def test_train_options(quadruples, tmp_path, capsys):
+    out = tmp_path / "run"
+    options = ["--encoder", "tu-mobilenetv3_small_050", "--tasks", "[mask]", "--val", quadruples]
+    assert call("train", "--data", quadruples, "--out", out, *FAST, *options) == 0
+    model = DualHeadUNet.from_pretrained(out)
+    assert model.config["encoder_name"] == "tu-mobilenetv3_small_050"
+    assert model.tasks == ("mask",)
+    options = ["--init", out, "--freeze", "[shared]", "--learning-rate", "1e-3"]
+    assert call("train", "--data", quadruples, "--out", tmp_path / "more", *FAST, *options) == 0
+    more = DualHeadUNet.from_pretrained(tmp_path / "more")
+    assert all((a == b).all() for a, b in zip(model.shared.parameters(), more.shared.parameters(), strict=True))
+    capsys.readouterr()
+
+
+def test_resume(run_folder, quadruples, capsys):
+    more = [argument if argument != "1" else "2" for argument in FAST]
+    assert call("train", "--data", quadruples, "--out", run_folder, *more, "--resume", "true") == 0
+    assert "steps in" in capsys.readouterr().out
+
+
+def test_config_file(quadruples, tmp_path):
+    config = tmp_path / "train.yaml"
+    config.write_text(f"data: {quadruples}\nout: {tmp_path / 'run'}\nsize: 32\nepochs: 1\nbatch_size: 4\n")
+    assert call("train", "--config", config) == 0
+    assert (tmp_path / "run" / "model" / "config.json").is_file()
+
+
+def test_synth_then_train(tmp_path):
+    assert call("synth", "--out", tmp_path / "scenes", "--n", "16", "--size", "32") == 0
+    data = tmp_path / "scenes" / "manifest.csv"
+    assert call("train", "--data", data, "--out", tmp_path / "run", *FAST) == 0
+
+
+def test_models_and_encoders(capsys):
+    assert call("models") == 0
+    assert "33.39 M" in capsys.readouterr().out
+    assert call("encoders", "--pattern", "resnet3*") == 0
+    assert capsys.readouterr().out == "resnet34\n"
+
+
+WRONG = [
+    (["train", "--data", "nowhere.csv", "--out", "{tmp}/x"], "nowhere.csv"),
+    (["train", "--data", "{data}", "--out", "{tmp}/x", "--encoder", "resnet43"], "resnet34"),
+    (["train", "--data", "{data}", "--out", "{tmp}/x", "--model", "clasic"], "classic"),
+    (["train", "--data", "{data}", "--out", "{tmp}/x", "--epochs", "2", "--minutes", "1"], "one end"),
+    (["train", "--data", "{data}", "--out", "{tmp}/x", "--tasks", "[masks]"], "tasks"),
+    (["train", "--data", "{data}", "--out", "{tmp}/x", "--resume", "true"], "nothing to resume"),
+    (["train", "--data", "{data}", "--out", "{tmp}/x", "--batch-size", "many"], "batch_size"),
+    (["train", "--data", "{data}"], "out"),
+    (["evaluate", "--model", "{tmp}", "--data", "{data}", "--out", "{tmp}/r.json"], "config.json"),
+    (["evaluate", "--model", "classic", "--data", "{data}", "--out", "{tmp}/r.json"], "train it first"),
+    (["evaluate", "--model", "diference", "--data", "{data}", "--out", "{tmp}/r.json"], "'difference'"),
+    (
+        ["evaluate", "--model", "difference", "--data", "{data}", "--out", "{tmp}/r.json", "--perturbation", "fog"],
+        "fog",
+    ),
+    (["predict", "--model", "difference", "--bg", "no.png", "--fg-bg", "no.png", "--out", "{tmp}/o"], "no.png"),
+    (["predict", "--model", "difference", "--bg", "{data}", "--fg-bg", "{data}", "--out", "{tmp}/o"], "not a picture"),
+    (["predict", "--modle", "difference"], "modle"),
+    (["encoders", "--pattern", "zzz*"], "zzz"),
+    (["demo", "--minutes", "0", "--out", "{tmp}/demo"], "minutes=0"),
+    (["demo", "--size", "8", "--out", "{tmp}/demo"], "size=8"),
+    (["dem"], "demo"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), WRONG, ids=[" ".join(w[0])[:60] for w in WRONG])
+def test_bad_input_is_one_clear_line_and_exit_code_2(arguments, words, quadruples, tmp_path, capsys):
+    filled = [argument.format(tmp=tmp_path, data=quadruples) for argument in arguments]
+    assert call(*filled) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("fgbgnet: error: ")
+    assert words in error
+    assert len(error.splitlines()) == 1
+    assert not list(tmp_path.rglob("*.json"))
+    assert not list(tmp_path.rglob("*.png"))
+
+
+def test_interruption(monkeypatch, capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(COMMANDS, "models", interrupted)
+    assert call("models") == 130
+
+
+def test_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "fgbgnet", "models"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "classic" in done.stdout
+    done = subprocess.run([sys.executable, "-m", "fgbgnet", "modles"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("fgbgnet: error: ")
