@@ -77,8 +77,8 @@ def draw_light(rng: np.random.Generator, outdoors: bool, low: Array, high: Array
             [rng.uniform(0.1, 0.9), rng.uniform(0.75, 0.97), rng.uniform(0.1, 0.9)]
         )
         softness = rng.uniform(0.05, 0.4)
-    key, above, below = rng.uniform(0.2, 1.6), rng.uniform(0.25, 0.8), rng.uniform(0.1, 0.5)
-    exposure = 1.1 * math.exp(rng.normal(0, 0.25)) / (0.5 * key + 0.5 * above + 0.3 * below)
+    key, above, below = rng.uniform(0.3, 1.9), rng.uniform(0.15, 0.7), rng.uniform(0.06, 0.35)
+    exposure = 1.05 * math.exp(rng.normal(0, 0.25)) / (0.5 * key + 0.5 * above + 0.3 * below)
     warmth = rng.normal(0, 0.12)
     tint = np.exp(np.array([warmth, 0.0, -warmth]))
     cool = np.exp(np.array([-0.4 * warmth, 0.0, 0.4 * warmth]))

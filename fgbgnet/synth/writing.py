@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.files import write_json
 from fgbgnet.synth.geometry import Array
 from fgbgnet.synth.scene_dataset import SceneDataset
-from fgbgnet.types import PathInput
+from fgbgnet.types import PathInput, Sample
 
 
 def encode(pixels: Array, quality: int | None = None) -> bytes:
@@ -70,8 +71,40 @@ def check_quality(quality: int | None) -> None:
         raise InvalidArgumentError(f"quality is {quality}; expected 1 to 100 for JPEG, or None for PNG")
 
 
+class _SceneFiles(Dataset[list[dict[str, bytes]]]):
+    """Batches of scenes as the files that they make, for the workers of a loader."""
+
+    def __init__(
+        self, scenes: SceneDataset, names: Mapping[str, list[str]], quality: int | None, batches: list[list[int]]
+    ) -> None:
+        self.scenes, self.names, self.quality, self.batches = scenes.with_transform(None), names, quality, batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, index: int) -> list[dict[str, bytes]]:
+        rows = self.batches[index]
+        return [self._encode(k, sample) for k, sample in zip(rows, self.scenes.__getitems__(rows), strict=True)]
+
+    def _encode(self, k: int, sample: Sample) -> dict[str, bytes]:
+        bg, fg_bg = ((sample[key] * 255).round().byte().permute(1, 2, 0).numpy() for key in ("bg", "fg_bg"))
+        millimetres = (sample["depth"][0].double().numpy() * 1000).round().clip(0, 65535).astype(np.uint16)
+        return {
+            self.names["bg"][k]: encode(bg, self.quality),
+            self.names["fg_bg"][k]: encode(fg_bg, self.quality),
+            self.names["mask"][k]: encode((sample["mask"][0] * 255).byte().numpy()),
+            self.names["depth"][k]: encode(millimetres),
+        }
+
+
 def write_scenes(
-    dataset: SceneDataset, out: PathInput, *, quality: int | None = None, batch_size: int = 16, progress: bool = True
+    dataset: SceneDataset,
+    out: PathInput,
+    *,
+    quality: int | None = None,
+    batch_size: int = 16,
+    num_workers: int | None = None,
+    progress: bool = True,
 ) -> Path:
     """Writes scenes as quadruples: ``bg/``, ``fg_bg/``, ``mask/``, ``depth/`` and ``manifest.csv``.
 
@@ -85,6 +118,7 @@ def write_scenes(
         out: Folder; made if needed.
         quality: JPEG quality of the pictures, or None for PNG.
         batch_size: Scenes rendered at a time.
+        num_workers: Processes that render, each on one core; one for each core by default. 0 renders in this one.
         progress: Whether to show a progress bar.
 
     Returns:
@@ -98,7 +132,8 @@ def write_scenes(
     ...     write_scenes(SceneDataset(2, size=32), folder, progress=False).name
     'manifest.csv'
     """
-    from fgbgnet.data.manifest import Manifest  # here: the data room imports fgbgnet.synth.perturb
+    from fgbgnet.data.loader import init_worker  # here: the data room imports fgbgnet.synth.perturb
+    from fgbgnet.data.manifest import Manifest
 
     check_quality(quality)
     if len(dataset) == 0:
@@ -107,6 +142,7 @@ def write_scenes(
     shared = dataset.scenes_per_background
     claim(out, {"kind": "scenes", "size": dataset.generator.size, "seed": dataset.seed, "quality": quality,
                 "scenes_per_background": shared})  # fmt: skip
+    num_workers = (os.cpu_count() or 1) if num_workers is None else num_workers
     numbers = dataset.numbers.tolist()
     names = {
         "bg": [f"bg/bg_{number // shared:08d}{suffix}" for number in numbers],
@@ -115,22 +151,16 @@ def write_scenes(
         "depth": [f"depth/{name}.png" for name in dataset.ids],
     }
     todo = [k for k in range(len(numbers)) if not all((out / names[key][k]).exists() for key in names)]
+    files = _SceneFiles(dataset, names, quality, [todo[k : k + batch_size] for k in range(0, len(todo), batch_size)])
+    workers = min(num_workers, len(files) - 1)  # one batch is made sooner than a process is started
+    loader: DataLoader[Any] = DataLoader(files, None, num_workers=max(workers, 0), worker_init_fn=init_worker)
     with tqdm(total=len(numbers), initial=len(numbers) - len(todo), unit="scene", disable=not progress) as bar:
-        for first in range(0, len(todo), batch_size):
-            rows = todo[first : first + batch_size]
-            batch = dataset.generator.batch([numbers[k] for k in rows], [numbers[k] // shared for k in rows])
-            pictures = {
-                key: (batch[key] * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy() for key in ("bg", "fg_bg")
-            }
-            masks = (batch["mask"][:, 0] * 255).byte().cpu().numpy()
-            depths = (batch["depth"][:, 0].double().cpu().numpy() * 1000).round().clip(0, 65535).astype(np.uint16)
-            for i, k in enumerate(rows):
-                if not (out / names["bg"][k]).exists():
-                    put(out / names["bg"][k], encode(pictures["bg"][i], quality))
-                put(out / names["fg_bg"][k], encode(pictures["fg_bg"][i], quality))
-                put(out / names["mask"][k], encode(masks[i]))
-                put(out / names["depth"][k], encode(depths[i]))
-            bar.update(len(rows))
+        for batch in loader:
+            for scene in batch:
+                for name, content in scene.items():
+                    if not (out / name).exists():
+                        put(out / name, content)
+                bar.update()
     manifest = Manifest(
         {
             "id": dataset.ids,
