@@ -247,7 +247,7 @@ def _describe(model: nn.Module, dataset: Any, sizes: set[tuple[int, int]]) -> di
         + (", more sizes than are listed" if len(sizes) > 8 else ""),
         "boundary": "2 px at 224 px, in proportion to the longer side, at least 1 px",
         "versions": {
-            "fgbgnet": fgbgnet.__version__,
+            "fgbgnet": __version__,
             "torch": torch.__version__,
             "numpy": np.__version__,
             "pillow": version("pillow"),
@@ -270,6 +270,10 @@ def _finite(value: Any) -> Any:  # noqa: ANN401 - a tree of JSON values
     if isinstance(value, list):
         return [_finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None or not math.isfinite(value) else f"{value:.4f}"
 
 
 __all__ = ["Evaluation", "evaluate"]

@@ -1,7 +1,6 @@
 """The two-headed U-Net: a clean background and the same scene with something new in it -> mask and depth."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -84,6 +83,8 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
     {'mask': (1, 1, 50, 70), 'depth': (1, 1, 50, 70)}
     """
 
+    mutable_arguments = ("depth_unit", "input_size", "tasks")
+
     def __init__(
         self,
         encoder_name: str | Encoder = "resnet34",
@@ -103,7 +104,7 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
         tasks: Sequence[Task] = TASKS,
     ) -> None:
         super().__init__()
-        self.config: dict[str, Any] = {
+        self.arguments = {
             "encoder_name": encoder_name if isinstance(encoder_name, str) else f"module:{type(encoder_name).__name__}",
             "encoder_weights": encoder_weights,
             "encoder_depth": encoder_depth,
@@ -116,9 +117,6 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
             "decoder_interpolation": decoder_interpolation,
             "in_channels": in_channels,
             "depth_activation": depth_activation,
-            "depth_unit": depth_unit,
-            "input_size": input_size,
-            "tasks": list(tasks),
         }
         self.in_channels = in_channels
         self.depth_unit = depth_unit
@@ -159,10 +157,10 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
                     "derive it from fgbgnet.models.Encoder"
                 )
             return encoder
-        fusion, weights = self.config["fusion"], self.config["encoder_weights"]
+        fusion, weights = self.arguments["fusion"], self.arguments["encoder_weights"]
         channels = fused_channels(fusion, self.in_channels)
-        built = build_encoder(encoder, channels, self.config["encoder_depth"], weights)
-        fusion_init = self.config["fusion_init"] or ("mean" if weights else None)
+        built = build_encoder(encoder, channels, self.arguments["encoder_depth"], weights)
+        fusion_init = self.arguments["fusion_init"] or ("mean" if weights else None)
         if fusion_init and fusion != "siamese":
             init_first_convolution(built, fusion, fusion_init, self.in_channels, pretrained=bool(weights))
         return built

@@ -18,12 +18,20 @@ WEIGHTS_FILE = "model.safetensors"
 class PretrainedMixin(nn.Module):
     """Saves a module as a folder and builds it again from there.
 
-    A subclass sets ``config``, the keyword arguments of its constructor, before it is saved.
+    A subclass records the keyword arguments of its constructor in ``arguments``.
     """
 
-    config: dict[str, Any]
+    arguments: dict[str, Any]
+    mutable_arguments: tuple[str, ...] = ()
+    """Arguments that are attributes of the same name, which may have changed since."""
+
     untrained: bool = True
     """Whether the weights are still those of the constructor."""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Keyword arguments that build this module as it is now."""
+        return {**self.arguments, **{name: getattr(self, name) for name in self.mutable_arguments}}
 
     def save_pretrained(self, folder: PathInput, *, metadata: dict[str, Any] | None = None) -> Path:
         """Writes ``config.json`` and ``model.safetensors``.
@@ -85,7 +93,7 @@ class PretrainedMixin(nn.Module):
             raise WeightsError(
                 f"{folder / CONFIG_FILE} has arguments that {cls.__name__} does not take: {error}"
             ) from (error)
-        model.config["encoder_weights"] = content["config"].get("encoder_weights")
+        model.arguments["encoder_weights"] = content["config"].get("encoder_weights")
         model.load_weights(folder)
         return model.eval()
 

@@ -89,7 +89,6 @@ def fit(
     for task in config.freeze:
         freeze_branch(model, task)
     model.tasks = _trained_tasks(model, config.tasks)
-    model.config["tasks"] = list(model.tasks)
     model.to(memory_format=torch.channels_last)
 
     data = PairedFgBgDataModule(train, val, config.batch_size, config.num_workers, config.seed)

@@ -89,9 +89,10 @@ def test_an_overexposed_background_is_no_foreground():
 def test_a_foreground_of_almost_half_the_picture_is_not_fitted_to():
     batch = pair(0.7)
     batch["mask"][..., :22, :] = 1
-    batch["fg_bg"] = (batch["bg"] / 0.7 + 0.25 * batch["mask"]).clamp(0, 1)
+    texture = 0.8 + 0.2 * torch.rand(batch["bg"].shape, generator=torch.Generator().manual_seed(2))
+    batch["fg_bg"] = torch.where(batch["mask"] > 0, texture, batch["bg"] / 0.7)
     assert batch["mask"].mean() > 0.45
-    assert iou(CompensatedDifference(), batch) > 0.99
+    assert iou(CompensatedDifference(), batch) > 0.95
 
 
 @pytest.mark.parametrize("cls", [Difference, CompensatedDifference])

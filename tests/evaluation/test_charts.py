@@ -3,8 +3,7 @@ import xml.etree.ElementTree as ElementTree
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fgbgnet.evaluation.charts import line_chart, nice_ticks
 

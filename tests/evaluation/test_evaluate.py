@@ -311,6 +311,16 @@ def test_an_empty_dataset():
         evaluate(Fake(), [], progress=False)
 
 
+def test_summary_has_a_row_for_the_model_and_each_floor():
+    result = evaluate(Fake(), scenes(), progress=False)
+    lines = result.summary().splitlines()
+    assert lines[0].startswith("10 samples")
+    assert [line.split()[0] for line in lines[1:]] == ["model", *result.floors]
+    assert f"{result.mask['iou']:.4f}" in lines[1]
+    assert f"{result.depth['rmse']:.4f}" in lines[1]
+    assert len({len(line) for line in lines}) == 1
+
+
 def test_results_that_json_cannot_hold_become_null():
     tree = Evaluation(1, {"iou": math.nan, "list": [math.inf, 1.0]}, None, {}, {"a": {"b": -math.inf}}).to_dict()
     assert tree["mask"] == {"iou": None, "list": [None, 1.0]}

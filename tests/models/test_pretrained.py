@@ -41,9 +41,16 @@ def test_loading_never_fetches_the_weights_that_training_started_from(folder):
     """Sockets are blocked in the tests: fetching would fail."""
     _, path = folder
     resnet = DualHeadUNet("resnet18", input_size=32)
-    resnet.config["encoder_weights"] = "imagenet"
+    resnet.arguments["encoder_weights"] = "imagenet"
     again = DualHeadUNet.from_pretrained(resnet.save_pretrained(path))
     assert again.config["encoder_weights"] == "imagenet"
+
+
+def test_what_changed_since_the_constructor_is_saved_too(tmp_path):
+    model = DualHeadUNet("unet_small", input_size=32)
+    model.input_size, model.tasks = 64, ("depth",)
+    again = DualHeadUNet.from_pretrained(model.save_pretrained(tmp_path))
+    assert (again.input_size, again.tasks) == (64, ("depth",))
 
 
 def test_saving_over_a_model_replaces_it(folder):
