@@ -30,20 +30,20 @@ class Manifest:
     Columns are kept as compact NumPy string arrays, not as lists of Python strings, so that 400,000 rows stay small
     and forked workers do not copy them. Columns that are absent have defaults:
 
-    ================== ===================================================================================
-    column             default
-    ================== ===================================================================================
-    ``bg``             required: path of the clean background, relative to ``root``
-    ``fg_bg``          required: path of the same scene with something new in it
-    ``mask``           required: path of the foreground mask
-    ``depth``          ``""``: the sample has no depth, ``depth_valid`` is false everywhere
-    ``id``             the path of ``fg_bg`` without its suffix
-    ``bg_id``          the path of ``bg``; what splits by background go by
-    ``fg_id``          ``""``: unknown; what splits by foreground go by
-    ``depth_unit``     ``"relative"``; or ``"metres"``
+    =================== ===================================================================================
+    column              default
+    =================== ===================================================================================
+    ``bg``              required: path of the clean background, relative to ``root``
+    ``fg_bg``           required: path of the same scene with something new in it
+    ``mask``            required: path of the foreground mask
+    ``depth``           ``""``: the sample has no depth, ``depth_valid`` is false everywhere
+    ``id``              the path of ``fg_bg`` without its suffix
+    ``bg_id``           the path of ``bg``; what splits by background go by
+    ``fg_id``           ``""``: unknown; what splits by foreground go by
+    ``depth_unit``      ``"relative"``; or ``"metres"``
     ``depth_direction`` ``"near_small"``; or ``"near_large"``
-    ``depth_scale``    ``""``: see `read_depth`; otherwise a factor for the stored values
-    ================== ===================================================================================
+    ``depth_scale``     ``""``: see `read_depth`; otherwise a factor for the stored values
+    =================== ===================================================================================
 
     Further columns are kept as they are. Paths may lead into zip archives: ``"part1.zip/fg_bg/7.jpg"``.
 

@@ -221,7 +221,7 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
             size: The size that `encode` returned.
 
         Returns:
-            (B, 1, *size).
+            ``(B, 1, *size)``.
         """
         _checked_tasks((task,))
         branch = self.mask_branch if task == "mask" else self.depth_branch

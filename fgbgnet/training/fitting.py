@@ -75,6 +75,7 @@ def fit(
         The best model and where it lies.
 
     Raises:
+        KeyboardInterrupt: After Ctrl-C; the last checkpoint is saved.
         MissingFileError: If ``resume`` finds no checkpoint.
         InvalidArgumentError: If there are no samples, or all trained branches are frozen.
     """
@@ -102,7 +103,12 @@ def fit(
     module = DualTaskModule(model, config, loss, progress)
     with warnings.catch_warnings():
         _ignore_hints()
-        trainer.fit(module, data, ckpt_path=str(last) if resume else None)
+        try:
+            trainer.fit(module, data, ckpt_path=str(last) if resume else None)
+        except SystemExit as stop:
+            if trainer.interrupted:  # Lightning turns Ctrl-C into an exit; callers are to see what it was
+                raise KeyboardInterrupt from stop
+            raise
     model.load_weights(best.folder)
     return FitResult(model.eval(), out, trainer.global_step, progress.seconds_done)
 

@@ -1,0 +1,98 @@
+"""Tables that are made from the code and from result files, so that they cannot be wrong: see `insert`."""
+
+import inspect
+import json
+import re
+from importlib import import_module
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+COLUMNS = {
+    "mask IoU": ("mask", "iou"),
+    "AbsRel": ("depth", "abs_rel"),
+    "RMSE": ("depth", "rmse"),
+    "d1": ("depth", "d1"),
+}
+
+
+def insert(app, docname, source):
+    """Hook of Sphinx for pages as they are read.
+
+    Markdown: a comment ``<!-- results -->`` or ``<!-- perturbations -->`` is replaced by the table. reST: a line
+    ``.. public-names:: fgbgnet.data`` is replaced by the summary and the documentation of the room's ``__all__``.
+    """
+    text = source[0]
+    text = text.replace("<!-- results -->", results() if docname == "benchmarks" else "")
+    if "<!-- perturbations -->" in text:
+        text = text.replace("<!-- perturbations -->", perturbations())
+    source[0] = re.sub(r"^\.\. public-names:: (\S+)$", lambda match: public_names(match[1]), text, flags=re.MULTILINE)
+
+
+def public_names(module):
+    """What the room says of itself, a summary table, then every class and function of its ``__all__``.
+
+    Constants are documented where they are made.
+    """
+    room = import_module(module)
+    kinds = {name: _kind(getattr(room, name)) for name in room.__all__}
+    kinds = {name: kind for name, kind in kinds.items() if kind}
+    summary = "\n".join(f"   {name}" for name in kinds)
+    entries = "\n\n".join(f".. auto{kind}:: {name}" for name, kind in kinds.items())
+    head = f".. module:: {module}\n\n{inspect.getdoc(room)}"
+    return f"{head}\n\n.. autosummary::\n   :nosignatures:\n\n{summary}\n\n{entries}\n"
+
+
+def _kind(value):
+    return "class" if inspect.isclass(value) else "function" if inspect.isroutine(value) else None
+
+
+def perturbations():
+    """Names and meanings of `fgbgnet.synth.PERTURBATIONS`."""
+    from fgbgnet.synth import PERTURBATIONS
+
+    rows = [_line([f"`{p.name}`", p.meaning, "yes" if p.geometric else ""]) for p in PERTURBATIONS.values()]
+    return "\n".join([_line(["name", "what happened", "moves pixels"]), _line(["---"] * 3), *rows])
+
+
+def results(folder=RESULTS):
+    """All result files as Markdown; a sentence if there are none."""
+    files = sorted(Path(folder).glob("*.json"))
+    if not files:
+        return "**No results are committed yet.**"
+    return "\n\n".join(_section(path) for path in files)
+
+
+def _section(path):
+    content = json.loads(path.read_text(encoding="utf-8"))
+    head = f"## {content.get('title', path.stem)}\n"
+    if "command" in content:
+        head += f"\n```bash\n{content['command']}\n```\n"
+    rows = [line for name, result in _evaluations(content) for line in _rows(name, result)]
+    return "\n".join([head, _line(["", *COLUMNS]), _line(["---"] * (1 + len(COLUMNS))), *rows])
+
+
+def _evaluations(content, name="model"):
+    """Every evaluation in a file: the file itself, or those that it holds under names such as "clean"."""
+    if "n" in content and ("mask" in content or "depth" in content):
+        yield name, content
+        return
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from _evaluations(value, key)
+
+
+def _rows(name, result):
+    yield _line([f"**{name.replace('_', ' ')}** ({result['n']} samples)", *_figures(result)])
+    for floor, figures in (result.get("floors") or {}).items():
+        # A floor has figures of one task, under the same names.
+        yield _line([f"floor: {floor.replace('_', ' ')}", *_figures({"mask": figures, "depth": figures})])
+
+
+def _figures(result):
+    for task, key in COLUMNS.values():
+        value = (result.get(task) or {}).get(key)
+        yield "" if value is None else f"{value:.3f}"
+
+
+def _line(cells):
+    return "| " + " | ".join(cells) + " |"

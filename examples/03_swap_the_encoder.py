@@ -1,0 +1,72 @@
+"""
+Swap the encoder
+================
+
+Any encoder of segmentation-models-pytorch, any pyramid-shaped one of timm (prefix ``tu-``), or the plain U-Net; and
+three ways for the two pictures to meet.
+"""
+
+import torch
+
+from fgbgnet import DualHeadUNet, list_encoders
+from fgbgnet.errors import UnknownNameError
+from fgbgnet.models import count_parameters
+
+# %%
+# Names
+# -----
+# Patterns are those of the shell.
+
+print(list_encoders("unet*"))
+print(list_encoders("resnet*"))
+print(list_encoders("tu-mobilenetv3_small*"))
+
+# %%
+# A misspelt name is an error that lists the nearest.
+
+try:
+    DualHeadUNet("resnet43")
+except UnknownNameError as error:
+    print(error)
+
+# %%
+# One argument
+# ------------
+# Everything else stays as it is: two pictures of any size in, mask and depth of that size out.
+# ``encoder_weights=None`` starts from random weights; ``"imagenet"`` fetches pretrained ones.
+
+bg, fg_bg = torch.rand(2, 1, 3, 75, 101)
+for name in ("unet_small", "resnet18", "tu-mobilenetv3_small_050"):
+    model = DualHeadUNet(name, encoder_weights=None).eval()
+    with torch.inference_mode():
+        outputs = model(bg, fg_bg)
+    shapes = {task: tuple(layer.shape) for task, layer in outputs.items()}
+    print(f"{name:26}{count_parameters(model):>12,} parameters  {shapes}")
+
+# %%
+# Fusion
+# ------
+# ``early`` stacks the two pictures, ``early_diff`` adds their signed difference, ``siamese`` sends each through the
+# same encoder and merges the features.
+
+for fusion in ("early", "early_diff", "siamese"):
+    model = DualHeadUNet("resnet18", fusion=fusion)
+    stem = next(layer for layer in model.modules() if isinstance(layer, torch.nn.Conv2d))
+    print(f"{fusion:12}first convolution reads {stem.in_channels} channels")
+
+# %%
+# Pretrained filters know one picture, a stack holds two or three. ``fusion_init="difference"`` spreads them so that
+# the first layer sees what is new, and two identical pictures cancel:
+
+model = DualHeadUNet("resnet18", fusion_init="difference")
+stem = next(layer for layer in model.modules() if isinstance(layer, torch.nn.Conv2d))
+assert torch.equal(stem.weight[:, :3], -stem.weight[:, 3:])
+
+# %%
+# What is shared
+# --------------
+# By default both tasks share the whole encoder. ``shared_stages`` splits it: the network of the 2020 project shares
+# three stages of the plain U-Net and has the deeper ones once per task.
+
+classic = DualHeadUNet("unet", shared_stages=3)
+print(classic.summary(size=64))
