@@ -89,8 +89,8 @@ def train(
     batch_size: int = 16,
     optimizer: Literal["adamw", "sgd"] = "adamw",
     learning_rate: float = 2e-3,
-    tasks: list[Literal["mask", "depth"]] | None = None,
-    freeze: list[Literal["shared", "mask", "depth"]] | None = None,
+    tasks: str | None = None,
+    freeze: str = "",
     num_workers: int = 0,
     precision: str = "32-true",
     accelerator: str = "auto",
@@ -117,8 +117,8 @@ def train(
         batch_size: Pairs per step.
         optimizer: adamw, or sgd with momentum.
         learning_rate: The highest rate of the one-cycle schedule.
-        tasks: What to train; both by default, the mask alone if the data have no depth.
-        freeze: Branches that must not change.
+        tasks: What to train: mask, depth, or mask,depth (the default; the mask alone if the data have no depth).
+        freeze: Branches that must not change, e.g. shared,mask.
         num_workers: Processes that load data.
         precision: Lightning's precision, e.g. bf16-mixed.
         accelerator: Lightning's accelerator, e.g. cpu or gpu.
@@ -138,7 +138,7 @@ def train(
         train_data = everything.with_transform(transforms[0])
         val_data = PairedFgBgDataset(val, transforms[1], seed=seed)
     if tasks is None:
-        tasks = ["mask", "depth"] if everything.has_depth else ["mask"]
+        tasks = "mask,depth" if everything.has_depth else "mask"
         if not everything.has_depth:
             print("The data have no depth: only the mask is trained.")
     config = FitConfig(
@@ -147,8 +147,8 @@ def train(
         batch_size=batch_size,
         optimizer=optimizer,
         learning_rate=learning_rate,
-        tasks=tuple(tasks),
-        freeze=tuple(freeze or ()),
+        tasks=_names(tasks),
+        freeze=_names(freeze),
         num_workers=num_workers,
         precision=precision,
         accelerator=accelerator,
@@ -285,7 +285,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         The exit code. Bad input exits with 2, an interruption with 130; a failure raises, which exits with 1.
     """
     set_parsing_settings(docstring_parse_attribute_docstrings=False)
-    arguments = [_underscored(argument) for argument in (sys.argv[1:] if argv is None else argv)]
+    arguments = _normalized(sys.argv[1:] if argv is None else argv)
     parser = _build_parser()
     if not arguments:
         parser.print_help()
@@ -319,13 +319,26 @@ def _build_parser() -> ArgumentParser:
     return parser
 
 
-def _underscored(argument: str) -> str:
-    """``--fg-bg`` is as good as ``--fg_bg``.
+def _normalized(arguments: Sequence[str]) -> list[str]:
+    """Spells options as the parser wants them: ``--fg-bg`` as ``--fg_bg``, a bare ``--resume`` as ``--resume true``.
 
-    >>> _underscored("--fg-bg=a-b.png")
-    '--fg_bg=a-b.png'
+    >>> _normalized(["predict", "--fg-bg=a-b.png"])
+    ['predict', '--fg_bg=a-b.png']
+    >>> _normalized(["train", "--resume", "--size", "64"])
+    ['train', '--resume', 'true', '--size', '64']
     """
-    return re.sub(r"^--[a-z][a-z-]*", lambda flag: "--" + flag[0][2:].replace("-", "_"), argument)
+    switches = {f"--{name}" for f in COMMANDS.values() for name, kind in f.__annotations__.items() if kind is bool}
+    spelled: list[str] = []
+    for argument in arguments:
+        if spelled and spelled[-1] in switches and argument.startswith("--"):
+            spelled.append("true")
+        spelled.append(re.sub(r"^--[a-z][a-z-]*", lambda flag: "--" + flag[0][2:].replace("-", "_"), argument))
+    return [*spelled, "true"] if spelled and spelled[-1] in switches else spelled
+
+
+def _names(text: str) -> tuple[Any, ...]:
+    """Comma-separated names; the library checks them."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _fail(message: str) -> NoReturn:

@@ -49,7 +49,9 @@ def run_demo(out: PathInput, *, minutes: float = 4.0, size: int = 64, seed: int 
     out = Path(out)
     rooms = SceneDataset(scenes, size=size, seed=seed, scenes_per_background=SCENES_PER_BACKGROUND)
     manifest = write_scenes(rooms, out / "scenes")
-    transforms = (train_transform(size), eval_transform(size), eval_transform(size))
+    # Strong crops are zooms, and metric depth cannot follow a zoom: mild ones are enough here.
+    augmentation = train_transform(size, scale=(0.8, 1.0), ratio=(0.9, 1.1), rotate=3)
+    transforms = (augmentation, eval_transform(size), eval_transform(size))
     split = seeded_split(PairedFgBgDataset(manifest, seed=seed), FRACTIONS, seed, group_by="bg", transforms=transforms)
     print(split.summary())
     train, val, test = split
@@ -107,7 +109,7 @@ def _pictures(model: DualHeadUNet, test: PairedFgBgDataset, folder: Path, seed: 
         sheet = overview(**layers, prediction=model.predict(sample["bg"], sample["fg_bg"]))
         with atomic_path(folder / f"{number:02}_{kind}.png") as path:
             sheet.save(path)
-        pictures.append((sheet, f"scene {sample['id']}, {kind} background"))
+        pictures.append((sheet, f"{sample['id'].replace('_', ' ')}, {kind} background"))
     return pictures
 
 

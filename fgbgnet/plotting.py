@@ -20,8 +20,8 @@ _RAMP = np.array(
 _INVALID = (128, 128, 128)
 _FALSE_ALARM, _MISSED = (230, 60, 60), (60, 110, 240)
 _GAP, _CAPTION = 4, 16
-_LARGEST_PANEL = 480
-"""Longer sides are scaled down on a sheet: it is there to be looked at."""
+_SMALLEST_PANEL, _LARGEST_PANEL = 128, 480
+"""Sides between which panels are brought on a sheet: it is there to be looked at."""
 
 
 class PredictedLayers(Protocol):
@@ -193,9 +193,11 @@ def plot_sample(sample: Mapping[str, Any], prediction: PredictedLayers | None = 
 
 
 def _fitted(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    factor = _LARGEST_PANEL / max(rgb.shape[:2])
-    if factor >= 1:
-        return rgb
+    side = max(rgb.shape[:2])
+    if side <= _LARGEST_PANEL:  # whole multiples show every pixel as it is
+        times = -(-_SMALLEST_PANEL // side)
+        return rgb.repeat(times, axis=0).repeat(times, axis=1)
+    factor = _LARGEST_PANEL / side
     size = round(rgb.shape[1] * factor), round(rgb.shape[0] * factor)
     return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BOX))
 

@@ -91,12 +91,12 @@ def test_imperfect_backgrounds_are_harder_for_the_floor(quadruples, tmp_path):
 
 def test_train_options(quadruples, tmp_path, capsys):
     out = tmp_path / "run"
-    options = ["--encoder", "tu-mobilenetv3_small_050", "--tasks", "[mask]", "--val", quadruples]
+    options = ["--encoder", "tu-mobilenetv3_small_050", "--tasks", "mask", "--val", quadruples]
     assert call("train", "--data", quadruples, "--out", out, *FAST, *options) == 0
     model = DualHeadUNet.from_pretrained(out)
     assert model.config["encoder_name"] == "tu-mobilenetv3_small_050"
     assert model.tasks == ("mask",)
-    options = ["--init", out, "--freeze", "[shared]", "--learning-rate", "1e-3"]
+    options = ["--init", out, "--freeze", "shared", "--learning-rate", "1e-3"]
     assert call("train", "--data", quadruples, "--out", tmp_path / "more", *FAST, *options) == 0
     more = DualHeadUNet.from_pretrained(tmp_path / "more")
     assert all((a == b).all() for a, b in zip(model.shared.parameters(), more.shared.parameters(), strict=True))
@@ -105,7 +105,7 @@ def test_train_options(quadruples, tmp_path, capsys):
 
 def test_resume(run_folder, quadruples, capsys):
     more = [argument if argument != "1" else "2" for argument in FAST]
-    assert call("train", "--data", quadruples, "--out", run_folder, *more, "--resume", "true") == 0
+    assert call("train", "--data", quadruples, "--out", run_folder, *more, "--resume") == 0
     assert "steps in" in capsys.readouterr().out
 
 
@@ -134,8 +134,9 @@ WRONG = [
     (["train", "--data", "{data}", "--out", "{tmp}/x", "--encoder", "resnet43"], "resnet34"),
     (["train", "--data", "{data}", "--out", "{tmp}/x", "--model", "clasic"], "classic"),
     (["train", "--data", "{data}", "--out", "{tmp}/x", "--epochs", "2", "--minutes", "1"], "one end"),
-    (["train", "--data", "{data}", "--out", "{tmp}/x", "--tasks", "[masks]"], "tasks"),
-    (["train", "--data", "{data}", "--out", "{tmp}/x", "--resume", "true"], "nothing to resume"),
+    (["train", "--data", "{data}", "--out", "{tmp}/x", "--tasks", "masks"], "'mask'"),
+    (["train", "--data", "{data}", "--out", "{tmp}/x", "--freeze", "encoder"], "'shared'"),
+    (["train", "--data", "{data}", "--out", "{tmp}/x", "--resume"], "nothing to resume"),
     (["train", "--data", "{data}", "--out", "{tmp}/x", "--batch-size", "many"], "batch_size"),
     (["train", "--data", "{data}"], "out"),
     (["evaluate", "--model", "{tmp}", "--data", "{data}", "--out", "{tmp}/r.json"], "config.json"),

@@ -11,7 +11,7 @@ from fgbgnet.training.config import FitConfig
 from fgbgnet.training.datamodule import PairedFgBgDataModule
 from fgbgnet.training.fitting import FitResult, fit
 from fgbgnet.training.memory import keep_freed_memory
-from fgbgnet.training.module import DualTaskModule
+from fgbgnet.training.module import DualTaskModule, default_loss
 from fgbgnet.training.schedule import Progress, one_cycle
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "FitResult",
     "PairedFgBgDataModule",
     "Progress",
+    "default_loss",
     "fit",
     "keep_freed_memory",
     "one_cycle",

@@ -67,7 +67,7 @@ def fit(
         val: Validation data, with its transform.
         out: The run's folder.
         config: The settings.
-        loss: Replaces `fgbgnet.DualTaskLoss`.
+        loss: Replaces `default_loss`.
         resume: Go on from the last checkpoint in ``out``, with the same settings.
         metadata: Facts to keep beside the weights.
 

@@ -6,10 +6,11 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from fgbgnet.losses import DualTaskLoss
+from fgbgnet.losses import DepthLoss, DualTaskLoss
 from fgbgnet.metrics import DepthMetrics, MaskMetrics
 from fgbgnet.training.config import FitConfig
 from fgbgnet.training.schedule import Progress, one_cycle
+from fgbgnet.types import DepthUnit
 
 MONITORED_METRICS = {"mask": ("iou", "f1"), "depth": ("rmse", "abs_rel", "d1")}
 
@@ -20,7 +21,7 @@ class DualTaskModule(lightning.LightningModule):
     Args:
         model: A `fgbgnet.DualHeadUNet`, or a module that is called alike.
         config: The settings; `FitConfig` by default.
-        loss: Called with (outputs, batch), returns ``"total"`` and the tasks' losses; `DualTaskLoss` by default.
+        loss: Called with (outputs, batch), returns ``"total"`` and the tasks' losses; `default_loss` by default.
         progress: What the learning rate follows; steps of the trainer by default.
     """
 
@@ -34,8 +35,7 @@ class DualTaskModule(lightning.LightningModule):
         super().__init__()
         self.model = model
         self.settings = config or FitConfig()
-        weights = {"mask": self.settings.mask_weight, "depth": self.settings.depth_weight}
-        self.loss = loss or DualTaskLoss(weights=weights)
+        self.loss = loss or default_loss(self.settings, getattr(model, "depth_unit", "relative"))
         self.progress = progress
         metrics = {"mask": MaskMetrics, "depth": DepthMetrics}
         self.val_metrics: dict[str, Any] = {task: metrics[task]() for task in self.settings.tasks}
@@ -99,6 +99,16 @@ class DualTaskModule(lightning.LightningModule):
         return min(1.0, self.global_step / max(1, int(self.trainer.estimated_stepping_batches)))
 
 
+def default_loss(config: FitConfig, depth_unit: DepthUnit) -> DualTaskLoss:
+    """`DualTaskLoss` with the weights of the settings and a depth loss that suits the unit.
+
+    Metres span orders of magnitude, so they are compared as logarithms: an error of a tenth counts alike near and far.
+    Relative depth spans [0, 1] with true zeros, so it is compared as it is.
+    """
+    depth = DepthLoss(space="log" if depth_unit == "metres" else "linear")
+    return DualTaskLoss(depth=depth, weights={"mask": config.mask_weight, "depth": config.depth_weight})
+
+
 def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Weights decay; biases and normalisation layers, which have one dimension, do not."""
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -108,4 +118,4 @@ def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, A
     ]
 
 
-__all__ = ["MONITORED_METRICS", "DualTaskModule"]
+__all__ = ["MONITORED_METRICS", "DualTaskModule", "default_loss"]
