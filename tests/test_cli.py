@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fgbgnet.cli import COMMANDS, run
+from fgbgnet.cli import run
+from fgbgnet.commands import COMMANDS
 from fgbgnet.models import DualHeadUNet
 
 FAST = ["--size", "32", "--epochs", "1", "--batch-size", "4", "--accelerator", "cpu"]

@@ -62,9 +62,10 @@ class ProgressLine(Callback):
         """Opens the line."""
         if not trainer.is_global_zero:
             return
+        pace = 0.5 if sys.stderr.isatty() else 15  # seconds; a log file is not flooded
         layout = "{desc} {percentage:3.0f}% |{bar}| {postfix}"
         self._bar = tqdm(
-            total=1.0, desc="train", bar_format=layout, file=sys.stderr, dynamic_ncols=True, mininterval=0.5
+            total=1.0, desc="train", bar_format=layout, file=sys.stderr, dynamic_ncols=True, mininterval=pace
         )
         self._first = (self.progress.steps_done, self.progress.seconds_done)
 
