@@ -25,7 +25,6 @@ from fgbgnet import (
     eval_transform,
     seeded_split,
     train_transform,
-    unfreeze_branch,
 )
 from fgbgnet.plotting import plot_sample
 from fgbgnet.training import FitConfig, fit
@@ -51,7 +50,6 @@ for size, batch_size in STAGES:
     train, val = seeded_split(rooms, (0.7, 0.3), seed=0, transforms=transforms)
     model.input_size = size
     for task, other, epochs in PHASES:
-        unfreeze_branch(model, task)
         config = FitConfig(
             epochs=epochs,
             batch_size=batch_size,

@@ -8,7 +8,7 @@ from typing import NoReturn
 from jsonargparse import ArgumentParser, set_parsing_settings
 
 from fgbgnet.commands import COMMANDS
-from fgbgnet.errors import FgBgError
+from fgbgnet.errors import FgBgError, TrainingError
 
 
 class _Parser(ArgumentParser):
@@ -16,6 +16,7 @@ class _Parser(ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         text = " ".join(str(message).split())
+        text = re.sub(rf'"?\b(?:{"|".join(COMMANDS)})\.(\w+)"?', r"--\1", text)  # "train.data" is --data to the user
         _fail(f"{text} (see {self.prog.replace(' [options]', '')} --help)")
 
 
@@ -39,6 +40,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     options.pop("config", None)
     try:
         COMMANDS[parsed.subcommand](**options)
+    except TrainingError as error:
+        print(f"fgbgnet: failed: {error}", file=sys.stderr)
+        return 1
     except FgBgError as error:
         _fail(str(error))
     except KeyboardInterrupt:
@@ -70,13 +74,17 @@ def _normalized(arguments: Sequence[str]) -> list[str]:
     ['predict', '--fg_bg=a-b.png']
     >>> _normalized(["train", "--resume", "--size", "64"])
     ['train', '--resume', 'true', '--size', '64']
+    >>> _normalized(["compose", "--no-flip"])
+    ['compose', '--flip', 'false']
     """
     switches = {f"--{name}" for f in COMMANDS.values() for name, kind in f.__annotations__.items() if kind is bool}
     spelled: list[str] = []
     for argument in arguments:
         if spelled and spelled[-1] in switches and argument.startswith("--"):
             spelled.append("true")
-        spelled.append(re.sub(r"^--[a-z][a-z-]*", lambda flag: "--" + flag[0][2:].replace("-", "_"), argument))
+        argument = re.sub(r"^--[a-z][a-z-]*", lambda flag: "--" + flag[0][2:].replace("-", "_"), argument)
+        off = argument.replace("--no_", "--", 1)
+        spelled += [off, "false"] if argument != off and off in switches else [argument]
     return [*spelled, "true"] if spelled and spelled[-1] in switches else spelled
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from fgbgnet.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
+    from fgbgnet.data import PairedFgBgDataset
     from fgbgnet.models import DualHeadUNet
     from fgbgnet.types import DepthUnit
 
@@ -75,7 +76,7 @@ def train(
     data: str,
     out: str,
     val: str | None = None,
-    model: str = "fgbgnet_xs",
+    model: str | None = None,
     encoder: str | None = None,
     encoder_weights: str | None = None,
     init: str | None = None,
@@ -92,6 +93,7 @@ def train(
     accelerator: str = "auto",
     seed: int = 0,
     resume: bool = False,
+    overwrite: bool = False,
 ) -> None:
     """Train a model on the quadruples of a manifest.
 
@@ -103,10 +105,10 @@ def train(
         data: manifest.csv of the training data.
         out: Folder of the run.
         val: manifest.csv of the validation data.
-        model: An architecture of `fgbgnet models`.
+        model: An architecture of `fgbgnet models`; fgbgnet_xs by default.
         encoder: An encoder of `fgbgnet encoders` in place of the architecture's own.
         encoder_weights: Pretrained weights of the encoder, e.g. imagenet.
-        init: Folder of a model whose weights to start from; --model and --encoder are then its own.
+        init: Folder of a model whose weights to start from, in place of --model and --encoder.
         size: Side of the square to which pictures are brought.
         epochs: Passes over the data; 20 unless --minutes is given.
         minutes: Wall-clock time instead of epochs.
@@ -120,10 +122,12 @@ def train(
         accelerator: Lightning's accelerator, e.g. cpu or gpu.
         seed: Seed of the split, the order, the augmentation and the weights.
         resume: Go on from the last checkpoint in --out.
+        overwrite: Remove the run that --out holds.
     """
     from fgbgnet.data import PairedFgBgDataset, eval_transform, seeded_split, train_transform
     from fgbgnet.training import FitConfig, fit
 
+    _check_output(out, folder=True)
     everything = PairedFgBgDataset(data, seed=seed)
     transforms = (train_transform(size), eval_transform(size))
     if val is None:
@@ -153,18 +157,28 @@ def train(
     network = _network(model, encoder, encoder_weights, init, size, everything.depth_unit, seed)
     print(network.summary(size))
     facts = {"data": Path(data).name, "held_out": "backgrounds" if val is None else Path(val).name, "size": size}
-    result = fit(network, train_data, val_data, out, config, resume=resume, metadata=facts)
+    result = fit(network, train_data, val_data, out, config, resume=resume, overwrite=overwrite, metadata=facts)
     print(f"{result.steps} steps in {result.seconds / 60:.1f} min; the best model is in {result.folder / 'model'}")
 
 
 def _network(
-    model: str, encoder: str | None, weights: str | None, init: str | None, size: int, unit: "DepthUnit", seed: int
+    model: str | None,
+    encoder: str | None,
+    weights: str | None,
+    init: str | None,
+    size: int,
+    unit: "DepthUnit",
+    seed: int,
 ) -> "DualHeadUNet":
     import torch
 
     from fgbgnet.models import DualHeadUNet, create_model
 
     if init is not None:
+        if model or encoder or weights:
+            raise InvalidArgumentError(
+                "--init brings its own architecture; leave out --model, --encoder, --encoder_weights"
+            )
         return DualHeadUNet.from_pretrained(init, input_size=size)
     torch.manual_seed(seed)
     changes: dict[str, Any] = {"depth_unit": unit, "input_size": size}
@@ -174,7 +188,7 @@ def _network(
         changes |= {"encoder_name": encoder, "decoder_channels": None}
     if weights is not None:
         changes["encoder_weights"] = weights
-    return create_model(model, **changes)
+    return create_model(model or "fgbgnet_xs", **changes)
 
 
 def evaluate(
@@ -205,14 +219,43 @@ def evaluate(
     from fgbgnet.evaluation import evaluate as judge
     from fgbgnet.inference import load_model
 
+    _check_output(out, folder=False)
     judged = load_model(model)
-    side = size or judged.input_size
+    side = judged.input_size if size is None else size
     dataset = PairedFgBgDataset(data, eval_transform(side), seed=seed)
     change = None if perturbation is None else (perturbation, severity)
     result = judge(judged, dataset, batch_size=batch_size, num_workers=num_workers, perturbation=change, seed=seed)
+    seen = _seen_in_training(model, dataset)
+    result.protocol["samples_on_backgrounds_seen_in_training"] = seen
     result.write(out)
     print(result.summary())
+    if seen:
+        print(f"Mind: {seen} of {result.n} samples show a background that the model was trained on.")
     print(f"Wrote {out}")
+
+
+def _seen_in_training(model: str, dataset: "PairedFgBgDataset") -> int | None:
+    """How many samples show a background of the run's training data; None if the model tells nothing of its data."""
+    from fgbgnet.data import Manifest
+
+    record = Path(model) / "train.csv"
+    if not record.is_file():
+        return None
+    known = set(Manifest.read(record).column("bg_id").tolist())
+    return sum(group in known for group in dataset.group_ids("bg").tolist())
+
+
+def _check_output(out: str, folder: bool) -> None:
+    """Before the work rather than after it: can the result be written where it is wanted?"""
+    path = Path(out)
+    parents = [path] if folder else [path.parent]
+    blocked = next((p for p in (*parents, *parents[0].parents) if p.exists() and not p.is_dir()), None)
+    if blocked is not None:
+        raise InvalidArgumentError(f"--out {out}: {blocked} is a file, so no folder can be made there")
+    if not folder and path.is_dir():
+        raise InvalidArgumentError(
+            f"--out {out} is a folder; expected the name of a file, such as {path / 'results.json'}"
+        )
 
 
 def predict(model: str, bg: str, fg_bg: str, out: str, threshold: float = 0.5) -> None:
@@ -227,6 +270,7 @@ def predict(model: str, bg: str, fg_bg: str, out: str, threshold: float = 0.5) -
     """
     from fgbgnet.inference import load_model
 
+    _check_output(out, folder=True)
     prediction = load_model(model).predict(bg, fg_bg, threshold=threshold)
     print(f"Wrote {prediction.save(out)}")
 

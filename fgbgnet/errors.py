@@ -76,6 +76,10 @@ class BranchError(FgBgError, RuntimeError):
     """A branch cannot be frozen or unfrozen as asked."""
 
 
+class TrainingError(FgBgError, RuntimeError):
+    """A training went wrong, by no fault of its input: the loss is not finite any more."""
+
+
 class MissingExtraError(FgBgError, ImportError):
     """A feature needs an optional dependency.
 
@@ -102,6 +106,7 @@ __all__ = [
     "MissingFileError",
     "PictureError",
     "SplitError",
+    "TrainingError",
     "UnknownNameError",
     "WeightsError",
 ]

@@ -8,6 +8,8 @@ from PIL import Image
 
 from fgbgnet.cli import run
 from fgbgnet.commands import COMMANDS
+from fgbgnet.data import Manifest
+from fgbgnet.errors import TrainingError
 from fgbgnet.models import DualHeadUNet
 
 FAST = ["--size", "32", "--epochs", "1", "--batch-size", "4", "--accelerator", "cpu"]
@@ -104,6 +106,27 @@ def test_train_options(quadruples, tmp_path, capsys):
     capsys.readouterr()
 
 
+def test_evaluating_on_training_backgrounds_is_told(run_folder, quadruples, tmp_path, capsys):
+    assert call("evaluate", "--model", run_folder, "--data", quadruples, "--out", tmp_path / "r.json") == 0
+    trained = set(Manifest.read(run_folder / "train.csv").column("bg_id").tolist())
+    seen = sum(group in trained for group in Manifest.read(quadruples).column("bg_id").tolist())
+    assert 0 < seen < 12
+    assert f"{seen} of 12 samples show a background that the model was trained on" in capsys.readouterr().out
+    protocol = json.loads((tmp_path / "r.json").read_text())["protocol"]
+    assert protocol["samples_on_backgrounds_seen_in_training"] == seen
+    call("evaluate", "--model", run_folder, "--data", run_folder / "val.csv", "--out", tmp_path / "v.json")
+    assert json.loads((tmp_path / "v.json").read_text())["protocol"]["samples_on_backgrounds_seen_in_training"] == 0
+
+
+def test_a_training_that_fails_exits_with_1(monkeypatch, capsys):
+    def diverge():
+        raise TrainingError("the loss is nan")
+
+    monkeypatch.setitem(COMMANDS, "models", diverge)
+    assert call("models") == 1
+    assert "the loss is nan" in capsys.readouterr().err
+
+
 def test_resume(run_folder, quadruples, capsys):
     more = [argument if argument != "1" else "2" for argument in FAST]
     assert call("train", "--data", quadruples, "--out", run_folder, *more, "--resume") == 0
@@ -139,7 +162,15 @@ WRONG = [
     (["train", "--data", "{data}", "--out", "{tmp}/x", "--freeze", "encoder"], "'shared'"),
     (["train", "--data", "{data}", "--out", "{tmp}/x", "--resume"], "nothing to resume"),
     (["train", "--data", "{data}", "--out", "{tmp}/x", "--batch-size", "many"], "batch_size"),
-    (["train", "--data", "{data}"], "out"),
+    (["train", "--data", "{data}"], "--out"),
+    (["train", "--data", "{data}", "--out", "{data}"], "is a file"),
+    (["train", "--data", "{data}", "--out", "{tmp}/x", "--accelerator", "abacus"], "abacus"),
+    (["train", "--data", "{data}", "--out", "{tmp}/x", "--precision", "half"], "half"),
+    (["train", "--data", "{data}", "--out", "{tmp}/x", "--seed", "-1"], "seed=-1"),
+    (["train", "--data", "{data}", "--out", "{tmp}/x", "--init", "a", "--model", "classic"], "--init"),
+    (["evaluate", "--model", "difference", "--data", "{data}", "--out", "{tmp}"], "is a folder"),
+    (["evaluate", "--model", "difference", "--data", "{data}", "--out", "{tmp}/r.json", "--size", "0"], "size is 0"),
+    (["predict", "--model", "difference", "--bg", "no.png", "--fg-bg", "no.png", "--out", "{data}"], "is a file"),
     (["evaluate", "--model", "{tmp}", "--data", "{data}", "--out", "{tmp}/r.json"], "config.json"),
     (["evaluate", "--model", "classic", "--data", "{data}", "--out", "{tmp}/r.json"], "train it first"),
     (["evaluate", "--model", "diference", "--data", "{data}", "--out", "{tmp}/r.json"], "'difference'"),

@@ -4,6 +4,7 @@ import re
 import pytest
 from PIL import Image
 
+from fgbgnet.data import Manifest
 from fgbgnet.demo import read_curves, run_demo
 from fgbgnet.inference import load_model
 
@@ -49,9 +50,15 @@ def test_curves_of_the_run(demo):
 
 
 def test_scenes_are_split_without_leaks(demo):
-    from fgbgnet.data import PairedFgBgDataset, seeded_split
-    from fgbgnet.demo import FRACTIONS
-
-    sides = seeded_split(PairedFgBgDataset(demo[0] / "scenes"), FRACTIONS, 0)
-    groups = [set(side.group_ids("bg")) for side in sides]
-    assert not (groups[0] & groups[1] | groups[0] & groups[2] | groups[1] & groups[2])
+    """What the run itself recorded, and what it was judged on."""
+    out = demo[0]
+    ids, groups = ({name: set(Manifest.read(out / f"{name}.csv").column(column).tolist()) for name in ("train", "val")}
+                   for column in ("id", "bg_id"))  # fmt: skip
+    everything = Manifest.read(out / "scenes")
+    judged = {str(i) for i in everything.column("id")} - ids["train"] - ids["val"]
+    test_groups = {
+        str(g) for i, g in zip(everything.column("id"), everything.column("bg_id"), strict=True) if i in judged
+    }
+    assert not groups["train"] & groups["val"]
+    assert not (groups["train"] | groups["val"]) & test_groups
+    assert len(judged) == json.loads((out / "results.json").read_text())["clean"]["n"]

@@ -63,6 +63,10 @@ class FitConfig:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise InvalidArgumentError(f"{name}={value}; expected more than 0")
+        if isinstance(self.epochs, float) or isinstance(self.batch_size, float):
+            raise InvalidArgumentError(f"epochs={self.epochs}, batch_size={self.batch_size}; expected whole numbers")
+        if not 0 <= self.seed < 2**32:
+            raise InvalidArgumentError(f"seed={self.seed}; expected a whole number from 0 to {2**32 - 1}")
         for name in ("weight_decay", "mask_weight", "depth_weight", "gradient_clip", "num_workers"):
             if not getattr(self, name) >= 0:
                 raise InvalidArgumentError(f"{name}={getattr(self, name)}; expected 0 or more")
@@ -70,6 +74,9 @@ class FitConfig:
             raise InvalidArgumentError(f"warmup={self.warmup}; expected a share of the run, at least 0 and less than 1")
         if self.optimizer not in ("adamw", "sgd"):
             raise UnknownNameError("optimizer", self.optimizer, ("adamw", "sgd"))
+        for branch in self.freeze:
+            if branch not in ("shared", *TASKS):
+                raise UnknownNameError("branch to freeze", branch, ("shared", *TASKS))
         if not self.tasks:
             raise InvalidArgumentError("tasks is empty; expected 'mask', 'depth' or both")
         for task in self.tasks:

@@ -1,28 +1,31 @@
 """One call from model and data to a run folder."""
 
 import logging
+import math
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import nn
 
-from fgbgnet.errors import InvalidArgumentError, MissingFileError
-from fgbgnet.files import write_json
-from fgbgnet.models import DualHeadUNet, freeze_branch
+from fgbgnet.errors import InvalidArgumentError, TrainingError
+from fgbgnet.models import DualHeadUNet, frozen
 from fgbgnet.training.callbacks import ProgressLine, RunClock, SaveModel, SaveOnInterrupt
 from fgbgnet.training.config import FitConfig
 from fgbgnet.training.datamodule import PairedFgBgDataModule
 from fgbgnet.training.memory import keep_freed_memory
 from fgbgnet.training.metrics_file import MetricsFile
 from fgbgnet.training.module import DualTaskModule
+from fgbgnet.training.run_folder import RunFolder, describe
 from fgbgnet.training.schedule import Progress
-from fgbgnet.types import PathInput, Task
+from fgbgnet.types import TASKS, PathInput
 
 MINIMUM_STEPS_BETWEEN_VALIDATIONS = 50
 PRIOR_SAMPLES = 32
@@ -34,7 +37,8 @@ class FitResult:
 
     Attributes:
         model: The best model of the run by its validation loss, in evaluation mode.
-        folder: The run's folder: ``model/``, ``checkpoints/``, ``metrics.csv``, ``tensorboard/``, ``config.json``.
+        folder: The run's folder: ``model/``, ``checkpoints/``, ``metrics.csv``, ``tensorboard/``, ``config.json``,
+            and, for data with manifests, ``train.csv`` and ``val.csv``.
         steps: Optimiser steps.
         seconds: Wall-clock time.
     """
@@ -54,12 +58,14 @@ def fit(
     *,
     loss: nn.Module | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     metadata: dict[str, Any] | None = None,
 ) -> FitResult:
-    """Trains a model with Lightning and leaves a run folder.
+    """Trains a model with Lightning, on one device, and leaves a run folder.
 
     Keeps two checkpoints, the best and the last, and the model folder of the best. Ctrl-C saves the last checkpoint;
-    ``resume=True`` goes on from there.
+    ``resume=True`` goes on from there. Branches that ``config.freeze`` names are frozen for the run; those that were
+    frozen before stay so.
 
     Args:
         model: The model; it is trained in place.
@@ -68,7 +74,8 @@ def fit(
         out: The run's folder.
         config: The settings.
         loss: Replaces `default_loss`.
-        resume: Go on from the last checkpoint in ``out``, with the same settings.
+        resume: Go on from the last checkpoint in ``out``: same settings, model and data; the length may change.
+        overwrite: Remove the run that ``out`` holds.
         metadata: Facts to keep beside the weights.
 
     Returns:
@@ -77,58 +84,74 @@ def fit(
     Raises:
         KeyboardInterrupt: After Ctrl-C; the last checkpoint is saved.
         MissingFileError: If ``resume`` finds no checkpoint.
-        InvalidArgumentError: If there are no samples, or all trained branches are frozen.
+        InvalidArgumentError: If there are no samples, nothing is left to learn, the depth units of model and data
+            differ, ``out`` holds a run, or the run to resume was made otherwise.
+        TrainingError: If the loss is not finite any more.
     """
     config = config or FitConfig()
-    out = Path(out)
-    last = out / "checkpoints" / "last.ckpt"
-    _check(train, val, config, last, resume)
-    lightning.seed_everything(config.seed, verbose=False)
-    keep_freed_memory()
-    if model.untrained and not resume:
-        _set_priors(model, train)
-    for task in config.freeze:
-        freeze_branch(model, task)
-    model.tasks = _trained_tasks(model, config.tasks)
-    model.to(memory_format=torch.channels_last)
+    folder = RunFolder(Path(out))
+    _check_data(model, train, val, config)
+    with frozen(model, *config.freeze) if config.freeze else nullcontext():
+        _check_learners(model, config)
+        if model.untrained:
+            model.tasks = config.tasks
+        else:  # a second phase adds its task to those that the model has learned
+            model.tasks = tuple(task for task in TASKS if task in (*model.tasks, *config.tasks))
+        record = describe(model, train, val, config, metadata or {})
+        folder.claim(record, resume, overwrite)
+        lightning.seed_everything(config.seed, verbose=False)
+        keep_freed_memory()
+        steps_per_epoch = len(PairedFgBgDataModule(train, val, config.batch_size).train_dataloader())
+        steps = None if config.epochs is None else config.epochs * steps_per_epoch
+        progress = Progress(steps, None if config.minutes is None else 60 * config.minutes)
+        best = SaveModel(model, folder.model, {"fit": config.to_dict(), **(metadata or {})})
+        trainer = _trainer(config, folder, progress, best, steps_per_epoch)
+        folder.begin(record, train, val, resume)
+        if model.untrained and not resume:
+            _set_priors(model, train)
+        model.to(memory_format=torch.channels_last)
+        data = PairedFgBgDataModule(train, val, config.batch_size, config.num_workers, config.seed)
+        _run(trainer, DualTaskModule(model, config, loss, progress), data, folder.last if resume else None)
+    if not math.isfinite(best.best):
+        raise TrainingError(f"the validation loss was never finite, so no model was saved; see {folder.metrics}")
+    model.load_weights(folder.model)
+    return FitResult(model.eval(), folder.path, trainer.global_step, progress.seconds_done)
 
-    data = PairedFgBgDataModule(train, val, config.batch_size, config.num_workers, config.seed)
-    steps_per_epoch = len(data.train_dataloader())
-    steps = None if config.epochs is None else config.epochs * steps_per_epoch
-    progress = Progress(steps, None if config.minutes is None else 60 * config.minutes)
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "config.json", {"fit": config.to_dict(), "model": model.config, **(metadata or {})})
-    best = SaveModel(model, out / "model", {"fit": config.to_dict(), **(metadata or {})})
-    trainer = _trainer(config, out, progress, best, steps_per_epoch)
-    module = DualTaskModule(model, config, loss, progress)
+
+def _run(
+    trainer: lightning.Trainer, module: DualTaskModule, data: PairedFgBgDataModule, checkpoint: Path | None
+) -> None:
     with warnings.catch_warnings():
         _ignore_hints()
         try:
-            trainer.fit(module, data, ckpt_path=str(last) if resume else None)
+            trainer.fit(module, data, ckpt_path=None if checkpoint is None else str(checkpoint))
         except SystemExit as stop:
             if trainer.interrupted:  # Lightning turns Ctrl-C into an exit; callers are to see what it was
                 raise KeyboardInterrupt from stop
             raise
-    model.load_weights(best.folder)
-    return FitResult(model.eval(), out, trainer.global_step, progress.seconds_done)
 
 
-def _check(train: Any, val: Any, config: FitConfig, last: Path, resume: bool) -> None:  # noqa: ANN401
+def _check_data(model: DualHeadUNet, train: Any, val: Any, config: FitConfig) -> None:  # noqa: ANN401
     for name, data in (("train", train), ("val", val)):
-        if len(data) == 0:
-            raise InvalidArgumentError(f"{name} has no samples")
-    if set(config.tasks) <= set(config.freeze) and "shared" in config.freeze:
-        raise InvalidArgumentError(
-            f"tasks={config.tasks} and freeze={config.freeze}: nothing is left to learn; freeze fewer branches"
-        )
-    if resume and not last.is_file():
-        raise MissingFileError(f"nothing to resume: no checkpoint at {last}")
+        if data is None or len(data) == 0:
+            raise InvalidArgumentError(f"{name} has no samples; a run needs some to choose its best model by")
+        unit = getattr(data, "depth_unit", model.depth_unit)
+        if "depth" in config.tasks and unit != model.depth_unit:
+            raise InvalidArgumentError(
+                f"the depth of {name} is in {unit!r}, the model predicts {model.depth_unit!r}; "
+                f"build the model with depth_unit={unit!r}"
+            )
 
 
-def _trained_tasks(model: DualHeadUNet, tasks: tuple[Task, ...]) -> tuple[Task, ...]:
-    """Tasks that the model can be asked for afterwards: those of this run, and the frozen ones of runs before."""
-    known = [*tasks, *(task for task in model.frozen_branches if task != "shared")]
-    return tuple(task for task in ("mask", "depth") if task in known)
+def _check_learners(model: DualHeadUNet, config: FitConfig) -> None:
+    """Every task that is trained must reach a parameter that learns."""
+    for task in config.tasks:
+        parts = [model.branches()[name] for name in ("shared", task)]
+        if not any(parameter.requires_grad for part in parts for parameter in part.parameters()):
+            raise InvalidArgumentError(
+                f"the task {task!r} is to be trained, but {model.frozen_branches} are frozen: "
+                "nothing is left to learn; freeze fewer branches"
+            )
 
 
 def _set_priors(model: DualHeadUNet, data: Any) -> None:  # noqa: ANN401
@@ -144,10 +167,10 @@ def _set_priors(model: DualHeadUNet, data: Any) -> None:  # noqa: ANN401
 
 
 def _trainer(
-    config: FitConfig, out: Path, progress: Progress, best: SaveModel, steps_per_epoch: int
+    config: FitConfig, folder: RunFolder, progress: Progress, best: SaveModel, steps_per_epoch: int
 ) -> lightning.Trainer:
     checkpoint = ModelCheckpoint(
-        out / "checkpoints", "best", monitor="val/loss", save_last=True, enable_version_counter=False
+        folder.checkpoints, "best", monitor="val/loss", save_last=True, enable_version_counter=False
     )
     note_every = min(10, steps_per_epoch)
     precision: Any = config.precision  # Lightning checks it against its own list
@@ -155,27 +178,32 @@ def _trainer(
         RunClock(progress),
         ProgressLine(progress, config.batch_size),
         LearningRateMonitor("step"),
-        MetricsFile(out / "metrics.csv", config.tasks, note_every),
+        MetricsFile(folder.metrics, config.tasks, note_every),
         best,
         checkpoint,
-        SaveOnInterrupt(out / "checkpoints" / "last.ckpt"),
+        SaveOnInterrupt(folder.last),
     ]
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     epochs_between = max(1, -(-MINIMUM_STEPS_BETWEEN_VALIDATIONS // steps_per_epoch))
-    return lightning.Trainer(
-        accelerator=config.accelerator,
-        precision=precision,
-        max_epochs=config.epochs or -1,
-        check_val_every_n_epoch=min(epochs_between, config.epochs or epochs_between),
-        gradient_clip_val=config.gradient_clip or None,
-        callbacks=callbacks,
-        logger=TensorBoardLogger(out, "", "tensorboard"),
-        log_every_n_steps=note_every,
-        num_sanity_val_steps=0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=True,
-    )
+    try:
+        return lightning.Trainer(
+            accelerator=config.accelerator,
+            devices=1,  # the length of the run is counted for one process
+            precision=precision,
+            max_epochs=config.epochs or -1,
+            check_val_every_n_epoch=min(epochs_between, config.epochs or epochs_between),
+            gradient_clip_val=config.gradient_clip or None,
+            callbacks=callbacks,
+            logger=TensorBoardLogger(folder.path, "", "tensorboard"),
+            log_every_n_steps=note_every,
+            num_sanity_val_steps=0,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+    except (ValueError, RuntimeError, MisconfigurationException) as error:
+        raise InvalidArgumentError(
+            f"Lightning refuses precision={config.precision!r} with accelerator={config.accelerator!r}: {error}"
+        ) from error
 
 
 def _ignore_hints() -> None:

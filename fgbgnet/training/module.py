@@ -6,6 +6,7 @@ import lightning
 import torch
 from torch import Tensor, nn
 
+from fgbgnet.errors import TrainingError
 from fgbgnet.losses import DepthLoss, DualTaskLoss
 from fgbgnet.metrics import DepthMetrics, MaskMetrics
 from fgbgnet.training.config import FitConfig
@@ -48,7 +49,13 @@ class DualTaskModule(lightning.LightningModule):
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Loss of a batch."""
-        return self._losses(batch, self(batch["bg"], batch["fg_bg"]), "train")
+        loss = self._losses(batch, self(batch["bg"], batch["fg_bg"]), "train")
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss is {loss.item()} at step {self.global_step}, for the samples {', '.join(batch['id'])}; "
+                "lower the learning rate, clip the gradient, or look at these samples"
+            )
+        return loss
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Loss and metrics of a batch."""

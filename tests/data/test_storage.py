@@ -50,14 +50,12 @@ def test_processes_that_read_at_the_same_time(archive, method):
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no {method} here")
     read_bytes(archive / "data/0.bin")  # the parent has the archive open already: the handle must not be shared
-    context = multiprocessing.get_context(method)
-    processes = [context.Process(target=_read_all, args=(archive,)) for _ in range(2)]
-    for process in processes:
-        process.start()
-    _read_all(archive)
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0]
+    paths = [f"{archive}/data/{n}.bin" for n in range(50)] * 3
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        pending = pool.map_async(read_bytes, paths, chunksize=1)
+        _read_all(archive)
+        contents = pending.get(timeout=120)
+    assert all(content[1:] == bytes([n % 50]) * 20_000 for n, content in enumerate(contents))
 
 
 def test_threads_that_read_at_the_same_time(archive):

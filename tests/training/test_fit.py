@@ -3,10 +3,11 @@ import json
 
 import pytest
 import torch
+from torch import nn
 
-from fgbgnet.data import PairedFgBgDataset, eval_transform, train_transform
-from fgbgnet.errors import InvalidArgumentError, MissingFileError
-from fgbgnet.models import DualHeadUNet, unfreeze_branch
+from fgbgnet.data import Manifest, PairedFgBgDataset, eval_transform, seeded_split, train_transform
+from fgbgnet.errors import InvalidArgumentError, MissingFileError, TrainingError
+from fgbgnet.models import DualHeadUNet, freeze_branch
 from fgbgnet.training import FitConfig, fit, fitting
 from fgbgnet.training.callbacks import RunClock
 
@@ -109,18 +110,29 @@ def test_time_budget_ends_the_run(data, tmp_path):
     assert (tmp_path / "model" / "model.safetensors").is_file()
 
 
-def test_frozen_branch_does_not_change_and_is_still_offered(data, tmp_path):
+def test_two_phases_each_with_the_other_branch_frozen(data, tmp_path):
     model = network()
-    fit(model, *data, tmp_path / "depth", FitConfig(epochs=1, tasks=("depth",), freeze=("mask",), **FAST))
     mask = state(model.mask_branch)
-    shared = state(model.shared)
-    assert model.tasks == ("mask", "depth")
-    unfreeze_branch(model, "mask")
-    depth = state(model.depth_branch)
+    fit(model, *data, tmp_path / "depth", FitConfig(epochs=1, tasks=("depth",), freeze=("mask",), **FAST))
+    assert all(torch.equal(t, mask[k]) for k, t in model.mask_branch.state_dict().items() if "head.bias" not in k)
+    assert model.tasks == ("depth",)  # nobody has trained the mask yet
+    assert model.frozen_branches == ()  # frozen for the run, not for good
+    depth, shared = state(model.depth_branch), state(model.shared)
     fit(model, *data, tmp_path / "mask", FitConfig(epochs=1, tasks=("mask",), freeze=("shared", "depth"), **FAST))
     assert all(torch.equal(t, depth[k]) for k, t in model.depth_branch.state_dict().items())
     assert all(torch.equal(t, shared[k]) for k, t in model.shared.state_dict().items())
     assert not all(torch.equal(t, mask[k]) for k, t in model.mask_branch.state_dict().items())
+    assert model.tasks == ("mask", "depth")
+    fit(model, *data, tmp_path / "both", FitConfig(epochs=1, freeze=("shared",), **FAST))
+    assert all(torch.equal(t, shared[k]) for k, t in model.shared.state_dict().items())
+
+
+def test_what_the_user_froze_stays_frozen(data, tmp_path):
+    model = freeze_branch(network(), "shared")
+    before = state(model.shared)
+    fit(model, *data, tmp_path, FitConfig(epochs=1, **FAST))
+    assert model.frozen_branches == ("shared",)
+    assert all(torch.equal(t, before[k]) for k, t in model.shared.state_dict().items())
 
 
 def test_mask_alone_makes_a_model_that_predicts_the_mask_alone(data, tmp_path):
@@ -131,8 +143,74 @@ def test_mask_alone_makes_a_model_that_predicts_the_mask_alone(data, tmp_path):
 
 
 def test_wrong_runs(data, tmp_path):
+    out = tmp_path / "new"
     with pytest.raises(MissingFileError, match="nothing to resume"):
-        fit(network(), *data, tmp_path / "new", FitConfig(epochs=1), resume=True)
+        fit(network(), *data, out, FitConfig(epochs=1), resume=True)
     with pytest.raises(InvalidArgumentError, match="nothing is left to learn"):
-        fit(network(), *data, tmp_path / "new", FitConfig(epochs=1, tasks=("mask",), freeze=("shared", "mask")))
-    assert not (tmp_path / "new").exists()
+        fit(network(), *data, out, FitConfig(epochs=1, tasks=("mask",), freeze=("shared", "mask")))
+    with pytest.raises(InvalidArgumentError, match="nothing is left to learn"):
+        fit(freeze_branch(network(), "shared", "depth"), *data, out, FitConfig(epochs=1))
+    with pytest.raises(InvalidArgumentError, match="val has no samples"):
+        fit(network(), data[0], None, out, FitConfig(epochs=1))
+    with pytest.raises(InvalidArgumentError, match="depth_unit='metres'"):
+        fit(network(depth_unit="relative"), *data, out, FitConfig(epochs=1))
+    with pytest.raises(InvalidArgumentError, match="precision='half'"):
+        fit(network(), *data, out, FitConfig(epochs=1, precision="half", accelerator="cpu"))
+    with pytest.raises(InvalidArgumentError, match="accelerator='abacus'"):
+        fit(network(), *data, out, FitConfig(epochs=1, accelerator="abacus"))
+    assert not out.exists()
+    out.write_text("a file")
+    with pytest.raises(InvalidArgumentError, match="is a file"):
+        fit(network(), *data, out, FitConfig(epochs=1))
+
+
+def test_a_run_is_not_overwritten_unless_asked(data, tmp_path):
+    config = FitConfig(epochs=1, **FAST)
+    first = state(fit(network(), *data, tmp_path, config).model)
+    with pytest.raises(InvalidArgumentError, match="holds a run already"):
+        fit(network(1), *data, tmp_path, config)
+    kept = DualHeadUNet.from_pretrained(tmp_path).state_dict()
+    assert all(torch.equal(first[key], kept[key]) for key in first)
+    second = state(fit(network(1), *data, tmp_path, config, overwrite=True).model)
+    assert not all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_resume_refuses_another_run(data, tmp_path):
+    config = FitConfig(epochs=1, **FAST)
+    fit(network(), *data, tmp_path, config)
+    record = (tmp_path / "config.json").read_bytes()
+    for model, train, changed, words in (
+        (network(), data[0], FitConfig(epochs=2, seed=1, **FAST), "seed was 0 and is 1"),
+        (network(), data[0], FitConfig(epochs=2, optimizer="sgd", **FAST), "optimizer was adamw"),
+        (DualHeadUNet("resnet18", input_size=32), data[0], config, "encoder_name was unet_small"),
+        (network(), data[0].subset(range(8)), config, "train_samples was 12 and is 8"),
+    ):
+        with pytest.raises(InvalidArgumentError, match=words):
+            fit(model, train, data[1], tmp_path, changed, resume=True)
+    assert (tmp_path / "config.json").read_bytes() == record
+    longer = fit(network(), *data, tmp_path, FitConfig(epochs=3, **FAST), resume=True)
+    assert longer.steps == 3 * (len(data[0]) // 4)
+
+
+def test_the_split_is_kept_with_the_run(data, tmp_path):
+    train, val = seeded_split(data[0], (0.7, 0.3), transforms=(data[0].transform, data[1].transform))
+    fit(network(), train, val, tmp_path, FitConfig(epochs=1, **FAST))
+    for name, side in (("train", train), ("val", val)):
+        kept = Manifest.read(tmp_path / f"{name}.csv")
+        assert kept.column("id").tolist() == side.ids.tolist()
+        assert kept.resolve(str(kept.column("fg_bg")[0])).is_file()
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_saves_no_model(data, tmp_path):
+    class Diverging(nn.Module):
+        def forward(self, outputs, batch):
+            loss = outputs["mask"].mean() * float("nan")
+            return {"total": loss, "mask": loss}
+
+    with pytest.raises(TrainingError, match=r"the loss is nan at step 0, for the samples s0"):
+        fit(network(), *data, tmp_path, FitConfig(epochs=1, **FAST), loss=Diverging())
+    assert not (tmp_path / "model").exists()
+    fit(network(), *data, tmp_path, FitConfig(epochs=1, **FAST), overwrite=True)
+    with pytest.raises(TrainingError):  # and nothing of the run before is handed out for it
+        fit(network(), *data, tmp_path, FitConfig(epochs=1, **FAST), loss=Diverging(), overwrite=True)
+    assert not (tmp_path / "model").exists()

@@ -55,6 +55,9 @@ WRONG = [
     ({"batch_size": 0}, InvalidArgumentError, "batch_size"),
     ({"warmup": 1}, InvalidArgumentError, "warmup"),
     ({"optimizer": "adam"}, UnknownNameError, "adamw"),
+    ({"epochs": 1.5}, InvalidArgumentError, "whole numbers"),
+    ({"seed": -1}, InvalidArgumentError, "seed=-1"),
+    ({"freeze": ("masks",)}, UnknownNameError, "'mask'"),
     ({"tasks": ()}, InvalidArgumentError, "tasks is empty"),
     ({"tasks": ("dpeth",)}, UnknownNameError, "'depth'"),
 ]
