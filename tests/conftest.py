@@ -11,6 +11,8 @@ from hypothesis import settings
 from PIL import Image
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+# The pictures here are tiny: more threads would only wait for each other. Before torch is imported, and for workers.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Shared machines are slow at times: a property fails because it is wrong, never because it took long. And the
 # examples are the same in every run, so that a red build is red for its own change.
