@@ -6,7 +6,7 @@ from fgbgnet.data.layers import Layers, check_sample
 from fgbgnet.data.layouts import Blocks, match_patterns
 from fgbgnet.data.loader import SeededSampler, collate_samples, init_worker, make_loader
 from fgbgnet.data.manifest import Manifest
-from fgbgnet.data.seeding import sample_seed, seeded
+from fgbgnet.data.seeding import SharedEpoch, sample_seed, seeded
 from fgbgnet.data.split import Split, seeded_split
 from fgbgnet.data.storage import list_names, read_bytes
 from fgbgnet.data.transforms import JointTransform, apply_transform, eval_transform, train_transform
@@ -18,6 +18,7 @@ __all__ = [
     "Manifest",
     "PairedFgBgDataset",
     "SeededSampler",
+    "SharedEpoch",
     "Split",
     "apply_transform",
     "check_sample",

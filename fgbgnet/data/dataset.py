@@ -1,20 +1,19 @@
 """Quadruples on disk as a PyTorch data set."""
 
+import copy
 import operator
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast, get_args
 
-import torch
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from fgbgnet.data.decode import read_depth, read_mask, read_rgb
 from fgbgnet.data.layers import Layers
 from fgbgnet.data.manifest import Column, Indices, Manifest
-from fgbgnet.data.seeding import sample_seed
+from fgbgnet.data.seeding import SharedEpoch, sample_seed
 from fgbgnet.data.statistics import DatasetStatistics, collect_statistics
-from fgbgnet.data.transforms import JointTransform, apply_transform
-from fgbgnet.errors import InvalidArgumentError, ManifestError, UnknownNameError
+from fgbgnet.data.transforms import JointTransform, apply_transform, check_transform
+from fgbgnet.errors import ManifestError, UnknownNameError
 from fgbgnet.types import DepthDirection, DepthUnit, GroupBy, PathInput, Sample, SampleTransform
 
 if TYPE_CHECKING:
@@ -36,7 +35,8 @@ class PairedFgBgDataset(Dataset[Sample]):
     Args:
         manifest: A `Manifest`, or the path of one.
         transform: `train_transform`, `eval_transform`, any `JointTransform`, or any callable ``Sample -> Sample``
-            (torchvision v2 transforms may be given as they are). None gives the samples as stored.
+            (torchvision v2 transforms may be given as they are, or called inside it; see `apply_transform`). None
+            gives the samples as stored.
         seed: Of the augmentation.
 
     Raises:
@@ -54,13 +54,11 @@ class PairedFgBgDataset(Dataset[Sample]):
     """
 
     def __init__(self, manifest: Manifest | PathInput, transform: Transform | None = None, seed: int = 0) -> None:
-        if transform is not None and not callable(transform):
-            raise InvalidArgumentError(f"transform is {transform!r}; expected a callable Sample -> Sample, or None")
+        check_transform(transform)
         self.manifest = manifest if isinstance(manifest, Manifest) else Manifest.read(manifest)
         self.transform = transform
         self.seed = seed
-        # Shared memory: workers that live on through the epochs see it change.
-        self._epoch: Tensor = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
+        self._epoch = SharedEpoch()
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -88,11 +86,11 @@ class PairedFgBgDataset(Dataset[Sample]):
     @property
     def epoch(self) -> int:
         """The epoch whose augmentation is drawn."""
-        return int(self._epoch)
+        return self._epoch.value
 
     def set_epoch(self, epoch: int) -> None:
         """Chooses the augmentation of an epoch, also in workers that run already."""
-        self._epoch.fill_(epoch)
+        self._epoch.set(epoch)
 
     @property
     def depth_unit(self) -> DepthUnit:
@@ -129,11 +127,18 @@ class PairedFgBgDataset(Dataset[Sample]):
             transform: Of the new data set; the same as here by default.
         """
         chosen = self.transform if isinstance(transform, EllipsisType) else transform
-        return type(self)(self.manifest.select(indices), chosen, self.seed)
+        part = self.with_transform(chosen)
+        part.manifest = self.manifest.select(indices)
+        return part
 
     def with_transform(self, transform: Transform | None) -> Self:
-        """The same samples with another transform."""
-        return type(self)(self.manifest, transform, self.seed)
+        """The same samples with another transform, from the same epoch on; each counts its own epochs."""
+        check_transform(transform)
+        # Not a new object: a subclass may have another constructor, and more to remember.
+        twin = copy.copy(self)
+        twin.transform = transform
+        twin._epoch = copy.copy(self._epoch)
+        return twin
 
     def statistics(self, limit: int | None = None) -> DatasetStatistics:
         """Means, standard deviations and counts of the stored samples, before any transform.
@@ -162,7 +167,7 @@ class PairedFgBgDataset(Dataset[Sample]):
                 cast(DepthDirection, row["depth_direction"]),
                 float(row["depth_scale"]) if row["depth_scale"] else None,
             )
-        return layers.matched()
+        return layers.matched({name: row[name] for name in ("bg", "fg_bg", "mask", "depth")})
 
     def _row(self, index: int) -> dict[str, Any]:
         names = ("bg", "fg_bg", "mask", "depth", "depth_unit", "depth_direction", "depth_scale")

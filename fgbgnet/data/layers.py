@@ -1,5 +1,6 @@
 """A sample as decoded arrays, and what makes a sample of tensors valid."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -10,10 +11,12 @@ import torch
 from torch import Tensor
 
 from fgbgnet.data.decode import BoolArray, ByteArray, FloatArray
-from fgbgnet.errors import InvalidArgumentError
+from fgbgnet.errors import InvalidArgumentError, PictureError
 from fgbgnet.types import Sample
 
 _CHANNELS = {"bg": 3, "fg_bg": 3, "mask": 1, "depth": 1, "depth_valid": 1}
+_MAX_STRETCH = 0.05  # share by which aspect ratios may differ: files made at sizes such as 222 x 224 still fit
+_RANGE_SLACK = 1e-3  # of picture values: rounding
 
 
 @dataclass
@@ -59,12 +62,27 @@ class Layers:
             id=id,
         )
 
-    def matched(self) -> Self:
+    def matched(self, names: Mapping[str, str] | None = None) -> Self:
         """Brings every layer to the size of ``fg_bg``.
 
         Pictures by area (smaller) or bilinear (larger) interpolation, the others by the nearest pixel.
+
+        Args:
+            names: How errors call the layers, such as their paths; ``bg``, ``fg_bg``, ``mask``, ``depth`` by default.
+
+        Raises:
+            PictureError: If the aspect ratio of a layer differs from that of ``fg_bg`` by more than 5 %.
         """
         size = self.fg_bg.shape[:2]
+        for name in ("bg", "mask", "depth"):
+            shape = getattr(self, name).shape[:2]
+            if not _same_aspect(shape, size):
+                called, frame = ((names or {}).get(key) or key for key in (name, "fg_bg"))
+                raise PictureError(
+                    f"{called} is {shape[1]} x {shape[0]} pixels, but {frame} is {size[1]} x {size[0]}; layers of one "
+                    "sample may differ in scale, not in shape: is it another sample's, cropped, or turned on its side? "
+                    "Crop or turn the files alike"
+                )
         return type(self)(
             _resize_picture(self.bg, size),
             self.fg_bg,
@@ -82,7 +100,8 @@ def check_sample(sample: object, source: str) -> None:
         source: Where it came from, as the start of a sentence.
 
     Raises:
-        InvalidArgumentError: If a key is missing, or a tensor has another type or shape, or a mask is not binary.
+        InvalidArgumentError: If a key is missing, a tensor has another type or shape, a picture leaves [0, 1], a mask
+            is not binary, or depth is not finite where it is valid.
     """
     if not isinstance(sample, dict):
         raise InvalidArgumentError(f"{source} gave a {type(sample).__name__}; expected the sample, a dict, back")
@@ -101,12 +120,35 @@ def check_sample(sample: object, source: str) -> None:
                 f"{source} gave {name} as {layer.dtype} of shape {tuple(layer.shape)}; expected {kind} of shape "
                 f"{(channels, *size)}, the size of fg_bg"
             )
+    _check_values(sample, source)
+
+
+def _check_values(sample: dict[str, Tensor], source: str) -> None:
+    for name in ("bg", "fg_bg"):
+        low, high = (value.item() for value in sample[name].aminmax())
+        if not (low >= -_RANGE_SLACK and high <= 1 + _RANGE_SLACK):  # also catches NaN
+            raise InvalidArgumentError(
+                f"{source} gave {name} with values from {low:g} to {high:g}; expected [0, 1]. Do not normalise, the "
+                "model does; clamp after anything that overshoots, such as bicubic interpolation"
+            )
+    if not sample["depth"].isfinite().logical_or_(~sample["depth_valid"]).all():
+        raise InvalidArgumentError(
+            f"{source} gave depth that is not finite where depth_valid is true; set depth_valid to false there"
+        )
     mask = sample["mask"]
     if not ((mask == 0) | (mask == 1)).all():
         raise InvalidArgumentError(
             f"{source} gave a mask with values other than 0 and 1 (for one {_odd_value(mask):g}); interpolate masks "
             "by the nearest pixel, and keep colour changes away from them"
         )
+
+
+def _same_aspect(shape: tuple[int, ...], size: tuple[int, ...]) -> bool:
+    (height, width), (full_height, full_width) = sorted((shape, size), key=lambda sides: sides[0] * sides[1])
+    ratio = width * full_height / (height * full_width)
+    # The sides of small files are rounded to whole pixels.
+    off = min(abs(height - width * full_height / full_width), abs(width - height * full_width / full_height))
+    return 1 / (1 + _MAX_STRETCH) <= ratio <= 1 + _MAX_STRETCH or off <= 0.5
 
 
 def _odd_value(mask: Tensor) -> float:

@@ -6,10 +6,11 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, TypeAlias
 
 from fgbgnet.data.manifest import Manifest
-from fgbgnet.data.storage import list_names
+from fgbgnet.data.storage import is_folder, list_names
 from fgbgnet.errors import InvalidArgumentError, ManifestError, MissingFileError
 from fgbgnet.types import PathInput
 
@@ -211,17 +212,18 @@ def _expand(root: str, path: str, segments: list[str], fields: Fields) -> Iterat
         merged = fields | here
         if len(segments) == 1:
             yield _join(path, name), merged
-        elif _is_folder(_join(root, _join(path, name))):
+        elif is_folder(_join(root, _join(path, name, *_fixed(segments[1:])))):
+            # Files and folders that only look like those of the pattern are passed over.
             yield from _expand(root, _join(path, name), segments[1:], merged)
 
 
-def _is_folder(path: str) -> bool:
-    # Inside an archive a name without suffix is taken for a folder; listing it tells.
-    return os.path.isdir(path) or ".zip" in path.lower()  # noqa: PTH112 - strings throughout
+def _fixed(segments: list[str]) -> list[str]:
+    """The folders that a pattern enters without listing their parents."""
+    return list(takewhile(lambda segment: not _PLACEHOLDER.search(segment), segments[:-1]))
 
 
-def _join(folder: str, name: str) -> str:
-    return f"{folder.rstrip('/')}/{name}" if folder else name
+def _join(folder: str, *names: str) -> str:
+    return "/".join([folder.rstrip("/"), *names] if folder else names)
 
 
 def _expression(segment: str) -> re.Pattern[str]:

@@ -1,6 +1,6 @@
 """Batches with the right randomness, whatever the number of workers."""
 
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from typing import Any
 
 import torch
@@ -15,10 +15,11 @@ class SeededSampler(Sampler[int]):
     """A new random order in every epoch, a function of (seed, epoch).
 
     Every iteration is the next epoch, unless `set_epoch` says which (trainers do that). The data set is told, so that
-    its augmentation belongs to the same epoch.
+    its augmentation belongs to the same epoch; so are data sets inside it, as in ``Subset`` or ``ConcatDataset``.
 
     Args:
-        dataset: Anything with a length; its ``set_epoch`` is called if it has one.
+        dataset: Anything with a length; ``set_epoch`` is called of it, and of what its ``dataset`` and ``datasets``
+            hold, where there is one.
         seed: Of the order.
 
     >>> sampler = SeededSampler(range(5), seed=1)
@@ -43,10 +44,26 @@ class SeededSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         epoch, self.epoch = self.epoch, self.epoch + 1
-        if hasattr(self.dataset, "set_epoch"):
-            self.dataset.set_epoch(epoch)
+        for dataset in _nested(self.dataset):
+            if hasattr(dataset, "set_epoch"):
+                dataset.set_epoch(epoch)
         generator = torch.Generator().manual_seed(hash64(f"{self.seed}/{epoch}/order") >> 1)
         yield from torch.randperm(len(self), generator=generator).tolist()
+
+
+def _nested(dataset: object) -> list[Any]:
+    """A data set and all that it wraps, the outermost first, each once."""
+    found: list[Any] = []
+    pending: list[Any] = [dataset]
+    while pending:
+        current = pending.pop(0)
+        if current is None or isinstance(current, str) or any(current is other for other in found):
+            continue
+        found.append(current)
+        pending.append(getattr(current, "dataset", None))
+        inner = getattr(current, "datasets", ())
+        pending += inner.values() if isinstance(inner, Mapping) else inner if isinstance(inner, list | tuple) else ()
+    return found
 
 
 def make_loader(
@@ -77,7 +94,7 @@ def make_loader(
         **kwargs: Passed on to `torch.utils.data.DataLoader`.
 
     Raises:
-        InvalidArgumentError: If a number is out of range, or the data set is empty.
+        InvalidArgumentError: If a number is out of range, the data set is empty, or a sampler is among ``kwargs``.
     """
     size = len(dataset)  # type: ignore[arg-type]
     if batch_size < 1:
@@ -86,7 +103,15 @@ def make_loader(
         raise InvalidArgumentError(f"num_workers is {num_workers}; expected 0 (this process) or more")
     if not size:
         raise InvalidArgumentError("dataset is empty; expected at least one sample")
-    seed = getattr(dataset, "seed", 0) if seed is None else seed
+    for name in ("sampler", "batch_sampler", "shuffle"):
+        if name in kwargs:
+            raise InvalidArgumentError(
+                f"{name} came, but make_loader chooses the order itself: train=True is a SeededSampler, train=False "
+                "the order of the data set. For another one use torch.utils.data.DataLoader(dataset, "
+                f"{name}=..., collate_fn=collate_samples, worker_init_fn=init_worker)"
+            )
+    if seed is None:
+        seed = next((part.seed for part in _nested(dataset) if isinstance(getattr(part, "seed", None), int)), 0)
     # A generator of its own: making batches does not move torch's global one.
     settings: dict[str, Any] = {
         "generator": torch.Generator().manual_seed(hash64(f"{seed}/loader") >> 1),

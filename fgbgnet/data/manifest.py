@@ -2,6 +2,7 @@
 
 import csv
 import os
+import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.dtypes import StringDType
 
-from fgbgnet.data.table import describe_duplicates, looks_unsplit, read_columns, rebase
+from fgbgnet.data.table import describe_duplicates, fill_blanks, looks_unsplit, read_columns, rebase
 from fgbgnet.errors import ManifestError, MissingFileError, UnknownNameError
 from fgbgnet.files import atomic_path
 from fgbgnet.types import PathInput
@@ -22,6 +23,13 @@ REQUIRED = ("bg", "fg_bg", "mask")
 STANDARD = ("id", *REQUIRED, "depth", "bg_id", "fg_id", "depth_unit", "depth_direction")
 _PATHS = ("bg", "fg_bg", "mask", "depth")
 _CHOICES = {"depth_unit": ("metres", "relative"), "depth_direction": ("near_small", "near_large")}
+_CONSTANTS = {
+    "depth": "",
+    "fg_id": "",
+    "depth_scale": "",
+    "depth_unit": "relative",
+    "depth_direction": "near_small",
+}
 
 
 class Manifest:
@@ -38,14 +46,15 @@ class Manifest:
     ``mask``            required: path of the foreground mask
     ``depth``           ``""``: the sample has no depth, ``depth_valid`` is false everywhere
     ``id``              the path of ``fg_bg`` without its suffix
-    ``bg_id``           the path of ``bg``; what splits by background go by
+    ``bg_id``           the path of ``bg``, normalised; what splits by background go by
     ``fg_id``           ``""``: unknown; what splits by foreground go by
     ``depth_unit``      ``"relative"``; or ``"metres"``
     ``depth_direction`` ``"near_small"``; or ``"near_large"``
     ``depth_scale``     ``""``: see `read_depth`; otherwise a factor for the stored values
     =================== ===================================================================================
 
-    Further columns are kept as they are. Paths may lead into zip archives: ``"part1.zip/fg_bg/7.jpg"``.
+    Empty cells of ``depth_unit`` and ``depth_direction`` have the default, too. Further columns are kept as they are.
+    Paths may lead into zip archives: ``"part1.zip/fg_bg/7.jpg"``.
 
     Args:
         columns: Values by column name, all of one length.
@@ -64,6 +73,9 @@ class Manifest:
         self.root = Path(root)
         self._columns = {name: _to_strings(values, name) for name, values in columns.items()}
         self._check_shape()
+        for name in _CHOICES:
+            if name in self._columns:
+                self._columns[name] = fill_blanks(self._columns[name], _CONSTANTS[name])
         self._defaults: dict[str, Column] = {}
         self._check_values()
 
@@ -202,15 +214,15 @@ class Manifest:
             return _to_strings([os.path.splitext(p)[0] for p in self._relative("fg_bg")], name)  # noqa: PTH122 - speed
         if name == "bg_id":
             return _to_strings(self._relative("bg"), name)
-        constants = {"depth": "", "fg_id": "", "depth_scale": "", "depth_unit": "relative"}
-        constants["depth_direction"] = "near_small"
-        if name not in constants:
+        if name not in _CONSTANTS:
             raise UnknownNameError("column", name, dict.fromkeys([*STANDARD, "depth_scale", *self._columns]))
-        return np.full(len(self), constants[name], dtype=StringDType())
+        return np.full(len(self), _CONSTANTS[name], dtype=StringDType())
 
     def _relative(self, name: str) -> list[str]:
-        """Paths as seen from the root, with forward slashes: the same on every platform."""
-        return [p.replace("\\", "/") for p in rebase(self._columns[name].tolist(), self.root, self.root)]
+        """Paths as seen from the root, however they are written, with forward slashes on every platform."""
+        paths = [p.replace("\\", "/") for p in rebase(self._columns[name].tolist(), self.root, self.root)]
+        # Only where there is something to do: 400,000 paths are many.
+        return [posixpath.normpath(p) if "./" in p or "//" in p else p for p in paths]
 
     def _check_shape(self) -> None:
         missing = [name for name in REQUIRED if name not in self._columns]

@@ -1,12 +1,16 @@
 """Randomness of a sample as a function of (seed, epoch, id), whatever the number of workers."""
 
+import operator
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
+from multiprocessing.context import get_spawning_popen
+from typing import Any, Self
 
 import numpy as np
 import torch
+from torch import Tensor
 
 
 def hash64(text: str) -> int:
@@ -53,4 +57,53 @@ def seeded(seed: int) -> Iterator[None]:
         torch.set_rng_state(state[2])
 
 
-__all__ = ["hash64", "sample_seed", "seeded"]
+class SharedEpoch:
+    """The number of the current epoch, in memory that a data set shares with the workers of its loader.
+
+    Workers that live on through the epochs, forked or spawned, see it change. A copy counts on its own, from the same
+    number, and shares that with workers of its own; so does one that is pickled for anything but a starting process.
+
+    >>> import copy
+    >>> epoch = SharedEpoch(2)
+    >>> other = copy.deepcopy(epoch)
+    >>> epoch.set(3)
+    >>> epoch.value, other.value
+    (3, 2)
+    """
+
+    def __init__(self, value: int = 0) -> None:
+        self._number: Tensor = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
+        self.set(value)
+
+    @property
+    def value(self) -> int:
+        """The current epoch."""
+        return int(self._number)
+
+    def set(self, value: int) -> None:
+        """Changes the epoch, here and in all workers."""
+        self._number.fill_(operator.index(value))
+
+    def __copy__(self) -> Self:
+        return type(self)(self.value)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return type(self)(self.value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Only a process that starts can inherit the memory; anywhere else (a file, a queue) the tensor would arrive
+        # as a private copy, which forked workers would no longer share.
+        return {"number": self._number if get_spawning_popen() is not None else self.value}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        number = state["number"]
+        if isinstance(number, Tensor):
+            self._number = number
+        else:
+            self.__init__(number)  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        return f"SharedEpoch({self.value})"
+
+
+__all__ = ["SharedEpoch", "hash64", "sample_seed", "seeded"]

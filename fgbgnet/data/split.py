@@ -44,29 +44,37 @@ class Split(tuple[DatasetT, ...]):
         sides: One data set per side.
         dropped: How many samples belong to no side.
         description: What was held out, for `summary`.
+        filled: Whether a group was moved to a side that its hash did not choose, because the side had none.
     """
 
     dropped: int
     """How many samples belong to no side, because their background and their foreground fell on different ones."""
 
-    def __new__(cls, sides: Sequence[DatasetT], dropped: int = 0, description: str = "") -> Self:  # noqa: D102
+    filled: bool
+    """Whether a side had no group of its own and was given one: with other data, groups may change sides."""
+
+    def __new__(  # noqa: D102
+        cls, sides: Sequence[DatasetT], dropped: int = 0, description: str = "", filled: bool = False
+    ) -> Self:
         split = super().__new__(cls, sides)
         split.dropped = dropped
         split._description = description
+        split.filled = filled
         return split
 
     _description: str
 
-    def __getnewargs__(self) -> tuple[tuple[DatasetT, ...], int, str]:
-        return tuple(self), self.dropped, self._description
+    def __getnewargs__(self) -> tuple[tuple[DatasetT, ...], int, str, bool]:
+        return tuple(self), self.dropped, self._description, self.filled
 
     def summary(self) -> str:
-        """The split in words: what was held out, the sizes, how many samples were dropped."""
+        """The split in words: what was held out, the sizes, how many samples were dropped, and whether it is stable."""
         sizes = [len(side.ids) for side in self]
         total = sum(sizes)
         sides = ", ".join(f"{size} ({size / total:.1%})" for size in sizes)
         dropped = f"; {self.dropped} of {total + self.dropped} samples belong to no side" if self.dropped else ""
-        return f"{self._description}: {sides}{dropped}"
+        filled = "; too few groups: a side was filled up, so that groups may change sides when data are added"
+        return f"{self._description}: {sides}{dropped}{filled if self.filled else ''}"
 
 
 def seeded_split(
@@ -79,10 +87,14 @@ def seeded_split(
     """Splits a data set so that no background, or no foreground, stands on two sides.
 
     The side of a group is decided by a hash of (seed, kind of group, group), so that it depends neither on the order
-    of the samples, nor on the platform, nor on which other groups there are: a group never changes sides when files
+    of the samples, nor on the platform, nor on which other groups there are: a group does not change sides when files
     are added. The price is that fractions are met on average over groups, not exactly: with few groups, or groups of
-    very different sizes, expect deviations (``summary()`` tells). If a side would get no group at all, the group
-    whose hash is nearest to the side's interval moves there; only such a group may move back when others are added.
+    very different sizes, expect deviations (``summary()`` tells).
+
+    The exception: if a side would get no group at all, the group whose hash is nearest to the side's interval, of those
+    that do not stand alone on theirs, moves there. Which one that is does depend on the other groups, so that groups
+    may change sides when data are added. ``filled`` and ``summary()`` tell; then write down the split (the ids of its
+    sides) rather than make it again from more data.
 
     Args:
         dataset: A `PairedFgBgDataset`, a `SceneDataset`, or anything with their ``ids``, ``group_ids``, ``subset``
@@ -114,6 +126,11 @@ def seeded_split(
     set()
     """
     _check_fractions(fractions)
+    if transforms is not None and not isinstance(transforms, Sequence):
+        raise InvalidArgumentError(
+            f"transforms is a single {type(transforms).__name__}; expected a sequence with one per side, such as "
+            "(train_transform(128), eval_transform(128))"
+        )
     if transforms is not None and len(transforms) != len(fractions):
         raise InvalidArgumentError(
             f"{len(transforms)} transforms came for {len(fractions)} fractions; expected one per side"
@@ -123,8 +140,8 @@ def seeded_split(
         assigned = [_assign(dataset.group_ids(kind), kind, fractions, seed) for kind in kinds]
     else:
         assigned = [_assign(dataset.ids, "id", fractions, seed)]
-    sides = assigned[0]
-    for other in assigned[1:]:
+    sides = assigned[0][0]
+    for other, _ in assigned[1:]:
         sides = np.where(sides == other, sides, _NO_SIDE)
     parts: list[DatasetT] = []
     for side in range(len(fractions)):
@@ -138,8 +155,9 @@ def seeded_split(
         parts.append(part if transforms is None else part.with_transform(transforms[side]))
     held_out = " and ".join({"bg": "backgrounds", "fg": "foregrounds"}[kind] for kind in kinds)
     description = f"split by {held_out or 'single samples (this leaks backgrounds and foregrounds)'}, seed {seed}"
-    split = Split(parts, int((sides == _NO_SIDE).sum()), description)
-    if split.dropped:
+    filled = any(was_filled for _, was_filled in assigned)
+    split = Split(parts, int((sides == _NO_SIDE).sum()), description, filled)
+    if split.dropped or split.filled:
         _log.info(split.summary())
     return split
 
@@ -153,13 +171,19 @@ def _kinds(group_by: GroupBy | Sequence[GroupBy] | None) -> tuple[GroupBy, ...]:
 
 
 def _check_fractions(fractions: Sequence[float]) -> None:
+    if isinstance(fractions, str) or not hasattr(fractions, "__len__"):
+        raise InvalidArgumentError(
+            f"fractions is {fractions!r}; expected a sequence with one share per side, such as (0.7, 0.3)"
+        )
     good = len(fractions) >= 1 and all(0 < f <= 1 for f in fractions)
     if not good or not math.isclose(math.fsum(fractions), 1, abs_tol=1e-6):
         raise InvalidArgumentError(f"fractions are {tuple(fractions)}; expected positive shares that add up to 1")
 
 
-def _assign(groups: Sequence[str] | npt.NDArray[Any], kind: str, fractions: Sequence[float], seed: int) -> Sides:
-    """Side of every sample, (N,)."""
+def _assign(
+    groups: Sequence[str] | npt.NDArray[Any], kind: str, fractions: Sequence[float], seed: int
+) -> tuple[Sides, bool]:
+    """Side of every sample, (N,); and whether one had to be filled."""
     names = [str(group) for group in groups]
     unique = sorted(set(names))
     empty = names.count("")
@@ -178,18 +202,22 @@ def _assign(groups: Sequence[str] | npt.NDArray[Any], kind: str, fractions: Sequ
     places = {group: (hash64(f"{seed}/{kind}/{group}") >> 11) / 2**53 for group in unique}
     bounds = [0.0, *(math.fsum(fractions[: i + 1]) for i in range(len(fractions) - 1)), 1.0]
     sides = {group: int(np.searchsorted(bounds, place, side="right")) - 1 for group, place in places.items()}
-    _fill_empty_sides(sides, places, bounds)
-    return np.array([sides[name] for name in names], dtype=np.int64)
+    filled = _fill_empty_sides(sides, places, bounds)
+    return np.array([sides[name] for name in names], dtype=np.int64), filled
 
 
-def _fill_empty_sides(sides: dict[str, int], places: dict[str, float], bounds: list[float]) -> None:
+def _fill_empty_sides(sides: dict[str, int], places: dict[str, float], bounds: list[float]) -> bool:
+    """Gives every side without a group one; returns whether there was such a side."""
+    filled = False
     for side in range(len(bounds) - 1):
         taken = list(sides.values())
         if side in taken:
             continue
+        filled = True
         low, high = bounds[side], bounds[side + 1]
         movable = [group for group, current in sides.items() if taken.count(current) > 1]
         sides[min(movable, key=lambda group: (max(low - places[group], places[group] - high), group))] = side
+    return filled
 
 
 __all__ = ["Split", "SplittableDataset", "seeded_split"]

@@ -7,6 +7,8 @@ import threading
 import zipfile
 import zlib
 from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -57,12 +59,19 @@ def list_names(folder: PathInput) -> list[str]:
             return os.listdir(name)  # noqa: PTH208 - names are wanted, not paths
         except (FileNotFoundError, NotADirectoryError) as error:
             raise MissingFileError(f"no folder at {name}{_nearest_on_disk(Path(name))}") from error
-    prefix = f"{member}/" if member else ""
-    inside = [n[len(prefix) :] for n in _open(archive).namelist() if n.startswith(prefix)]
-    names = dict.fromkeys(n.split("/", 1)[0] for n in inside if n)
-    if not names:
+    folders = _open(archive).folders
+    if member not in folders:
         raise MissingFileError(f"no folder {member} in {archive}")
-    return list(names)
+    return list(folders[member])
+
+
+def is_folder(path: PathInput) -> bool:
+    """Whether a path leads to a folder, on disk or inside a zip archive; an archive is a folder itself."""
+    name = os.fspath(path)
+    archive, member = split_archive(name)
+    if archive is None:
+        return os.path.isdir(name)  # noqa: PTH112 - strings throughout
+    return os.path.isfile(archive) and (not member or member in _open(archive).folders)  # noqa: PTH113
 
 
 def split_archive(path: str) -> tuple[str | None, str]:
@@ -79,7 +88,7 @@ def split_archive(path: str) -> tuple[str | None, str]:
 
 
 def _read_member(archive: str, member: str) -> bytes:
-    handle = _open(archive)
+    handle = _open(archive).file
     try:
         return handle.read(member)
     except KeyError as error:
@@ -91,23 +100,47 @@ def _read_member(archive: str, member: str) -> bytes:
         raise PictureError(f"{member} in {archive} is damaged ({error}); copy or make the archive again") from error
 
 
-def _open(archive: str) -> zipfile.ZipFile:
-    """The handle of this thread in this process, opened on first use."""
+@dataclass
+class _Archive:
+    file: zipfile.ZipFile
+    version: tuple[int, ...]
+    """What changes when another file takes the archive's place."""
+
+    @cached_property
+    def folders(self) -> dict[str, dict[str, None]]:
+        """Names in every folder; listed once, because archives of 100,000 members are asked often."""
+        folders: dict[str, dict[str, None]] = {"": {}}
+        for member in self.file.namelist():
+            parts = member.rstrip("/").split("/")
+            last = len(parts) if member.endswith("/") else len(parts) - 1
+            for depth, name in enumerate(parts):
+                folders.setdefault("/".join(parts[:depth]), {})[name] = None
+                if depth < last:
+                    folders.setdefault("/".join(parts[: depth + 1]), {})
+        return folders
+
+
+def _open(archive: str) -> _Archive:
+    """The handle of this thread in this process, opened on first use, and again where the file was replaced."""
     if getattr(_local, "pid", None) != os.getpid():
         _local.pid, _local.handles = os.getpid(), OrderedDict()
-    handles: OrderedDict[str, zipfile.ZipFile] = _local.handles
-    if archive in handles:
-        handles.move_to_end(archive)
-        return handles[archive]
+    handles: OrderedDict[str, _Archive] = _local.handles
     try:
-        handle = zipfile.ZipFile(archive)
+        status = os.stat(archive)  # noqa: PTH116 - runs for every member that is read
+        version = (status.st_mtime_ns, status.st_size, status.st_ino)
+        if archive in handles and handles[archive].version == version:
+            handles.move_to_end(archive)
+            return handles[archive]
+        handle = _Archive(zipfile.ZipFile(archive), version)
     except FileNotFoundError as error:
         raise MissingFileError(f"no archive at {archive}{_nearest_on_disk(Path(archive))}") from error
     except (zipfile.BadZipFile, OSError) as error:
         raise PictureError(f"{archive} is not a zip archive, or is damaged ({error}); copy or make it again") from error
+    if archive in handles:
+        handles.pop(archive).file.close()
     handles[archive] = handle
     if len(handles) > _MAX_OPEN:
-        handles.popitem(last=False)[1].close()
+        handles.popitem(last=False)[1].file.close()
     return handle
 
 
@@ -123,4 +156,4 @@ def _nearest(name: str, names: list[str]) -> str:
     return "; the nearest are " + ", ".join(map(repr, near)) if near else ""
 
 
-__all__ = ["list_names", "read_bytes", "split_archive"]
+__all__ = ["is_folder", "list_names", "read_bytes", "split_archive"]

@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from fgbgnet.errors import ManifestError
 
 _FIRST = 5  # how many offenders a message names
@@ -47,6 +50,16 @@ def describe_duplicates(ids: list[str], given: bool) -> str:
     return f"ids stand more than once: {listing}{more}; expected every id once{fix}"
 
 
+def fill_blanks(values: npt.NDArray[Any], default: str) -> npt.NDArray[Any]:
+    """Strings with the empty ones replaced."""
+    blank = np.strings.strip(values) == ""
+    if not blank.any():
+        return values
+    filled = values.copy()  # the array may be the caller's
+    filled[blank] = default
+    return filled
+
+
 def rebase(paths: list[str], old: Path, new: Path) -> list[str]:
     """Paths relative to ``old`` -> relative to ``new`` where they lie below it, absolute elsewhere."""
     old_root, new_root = os.path.abspath(old), os.path.abspath(new)  # noqa: PTH100 - strings: 400,000 paths are many
@@ -61,4 +74,4 @@ def rebase(paths: list[str], old: Path, new: Path) -> list[str]:
     return rebased
 
 
-__all__ = ["describe_duplicates", "looks_unsplit", "read_columns", "rebase"]
+__all__ = ["describe_duplicates", "fill_blanks", "looks_unsplit", "read_columns", "rebase"]

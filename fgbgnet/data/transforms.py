@@ -10,107 +10,19 @@ Three stages, each optional:
 Colours of masks and depth are never touched.
 """
 
-import random
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+import operator
+from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from fgbgnet.data.layers import Layers, check_sample
-from fgbgnet.data.seeding import sample_seed, seeded
+from fgbgnet.data.albumentations_guard import import_albumentations
+from fgbgnet.data.joint_transform import JointTransform, PicturePerturbation
+from fgbgnet.data.layers import check_sample
+from fgbgnet.data.seeding import seeded
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.types import Sample, SampleTransform
-
-if TYPE_CHECKING:
-    import albumentations
-
-PicturePerturbation: TypeAlias = Callable[[Tensor, int], Tensor]
-"""(picture (3, H, W) in [0, 1], seed) -> picture."""
-
-
-class JointTransform:
-    """Applies the three stages to a sample; a function of the sample and a seed.
-
-    Args:
-        geometry: Albumentations transforms that move pixels (``DualTransform``), applied in order to all layers.
-        photometric: Albumentations transforms that change colours (``ImageOnlyTransform``), applied in order, with
-            the same draw, to ``bg`` and ``fg_bg``.
-        perturb_bg: Applied to ``bg`` alone; any ``(picture, seed) -> picture``, such as `fgbgnet.synth.RandomPerturb`.
-        perturb_fg_bg: Applied to ``fg_bg`` alone. It must not move pixels: mask and depth stay where they are.
-
-    Raises:
-        InvalidArgumentError: If a transform stands in the wrong stage, or would interpolate masks.
-
-    >>> import torch
-    >>> sample = {
-    ...     "bg": torch.rand(3, 8, 8), "fg_bg": torch.rand(3, 8, 8), "mask": torch.ones(1, 8, 8),
-    ...     "depth": torch.rand(1, 8, 8), "depth_valid": torch.ones(1, 8, 8, dtype=torch.bool), "id": "a",
-    ... }
-    >>> darker = JointTransform(perturb_bg=lambda picture, seed: picture * 0.5)
-    >>> torch.equal(darker(sample)["bg"], sample["bg"] * 0.5)
-    True
-    """
-
-    def __init__(
-        self,
-        geometry: Sequence["albumentations.DualTransform"] = (),
-        photometric: Sequence["albumentations.ImageOnlyTransform"] = (),
-        perturb_bg: PicturePerturbation | None = None,
-        perturb_fg_bg: PicturePerturbation | None = None,
-    ) -> None:
-        self.geometry = tuple(geometry)
-        self.photometric = tuple(photometric)
-        self.perturb_bg = perturb_bg
-        self.perturb_fg_bg = perturb_fg_bg
-        self._compose: Any = _compose(self.geometry, self.photometric) if geometry or photometric else None
-
-    def __call__(self, sample: Sample, seed: int | None = None) -> Sample:
-        """Transforms a sample of tensors.
-
-        Where there is a geometry or a shared photometric stage, pictures pass through 8 bits, as in files. The
-        sample is not changed; layers that no stage touches are shared with it.
-
-        Args:
-            sample: See `fgbgnet.Sample`.
-            seed: The result is a function of the sample and this; drawn from torch's global generator by default.
-        """
-        if seed is None:
-            seed = int(torch.randint(2**62, ()))
-        if self._compose is None:
-            return self._perturb(sample.copy(), seed)
-        return self.apply_layers(Layers.from_sample(sample), sample["id"], seed)
-
-    def apply_layers(self, layers: Layers, id: str, seed: int) -> Sample:
-        """Transforms decoded layers: the fast path of `PairedFgBgDataset`."""
-        if self._compose is not None:
-            # One stream for all. Compose.set_random_seed would give every transform a generator of the same seed,
-            # so that, for one, exactly the flipped pictures were rotated; and left alone, every worker of a
-            # loader replays one stream.
-            self._compose.set_random_state(np.random.default_rng(seed), random.Random(seed))
-            out = self._compose(
-                image=layers.bg,
-                fg_bg=layers.fg_bg,
-                mask=layers.mask,
-                depth=layers.depth,
-                depth_valid=layers.depth_valid.view(np.uint8),
-            )
-            layers = Layers(out["image"], out["fg_bg"], out["mask"], out["depth"], out["depth_valid"].view(np.bool_))
-        return self._perturb(layers.to_sample(id), seed)
-
-    def _perturb(self, sample: Sample, seed: int) -> Sample:
-        # Other seeds than the geometry's, and others for the two pictures: independent draws.
-        if self.perturb_bg is not None:
-            sample["bg"] = self.perturb_bg(sample["bg"], sample_seed(seed, 0, "bg"))
-        if self.perturb_fg_bg is not None:
-            sample["fg_bg"] = self.perturb_fg_bg(sample["fg_bg"], sample_seed(seed, 0, "fg_bg"))
-        return sample
-
-    def __repr__(self) -> str:
-        lines = [f"  {name}: {getattr(self, name)!r}," for name in ("geometry", "photometric")]
-        lines += [f"  {name}: {getattr(self, name)!r}," for name in ("perturb_bg", "perturb_fg_bg")]
-        return "\n".join(["JointTransform(", *lines, ")"])
 
 
 def train_transform(
@@ -135,7 +47,7 @@ def train_transform(
         rotate: Largest rotation in degrees, in half of the samples; what it uncovers is filled by reflection, in all
             layers alike.
         jitter: Strength of the brightness, contrast and saturation changes that both pictures share, and a tenth
-            of it for the hue; 0 turns them off.
+            of it for the hue; 0 turns them off. Pixels that are equal in both pictures stay equal.
         perturb_bg: Probability that the background is perturbed on its own: moved, re-exposed, shadowed, compressed.
         perturb_fg_bg: Probability that the frame is, by everything that does not move pixels.
         max_severity: Highest severity of these perturbations, up to 5.
@@ -157,9 +69,10 @@ def train_transform(
         raise InvalidArgumentError(f"ratio is {ratio}; expected (low, high) with 0 < low <= high")
     import cv2
 
+    from fgbgnet.data.colour import SharedColorJitter
     from fgbgnet.synth.perturb import PERTURBATIONS, RandomPerturb  # here: synth imports this module in turn
 
-    album = _albumentations()
+    album = import_albumentations()
     # INTER_NEAREST_EXACT, because INTER_NEAREST is half a pixel off the pictures.
     crop = album.RandomResizedCrop(
         (height, width), scale, ratio, mask_interpolation=cv2.INTER_NEAREST_EXACT, area_for_downscale="image"
@@ -170,7 +83,7 @@ def train_transform(
     if rotate:
         geometry.append(album.Affine(rotate=(-rotate, rotate), border_mode=cv2.BORDER_REFLECT_101, p=0.5))
     span = (1 - jitter, 1 + jitter)
-    colour = album.ColorJitter(span, span, span, (-jitter / 10, jitter / 10), p=0.8)
+    colour = SharedColorJitter(span, span, span, (-jitter / 10, jitter / 10), p=0.8)
     still = [name for name, perturbation in PERTURBATIONS.items() if not perturbation.geometric]
     return JointTransform(
         geometry,
@@ -194,7 +107,7 @@ def eval_transform(size: int | tuple[int, int] | None = None) -> JointTransform:
     import cv2
 
     height, width = _size(size)
-    resize = _albumentations().Resize(
+    resize = import_albumentations().Resize(
         height, width, mask_interpolation=cv2.INTER_NEAREST_EXACT, area_for_downscale="image"
     )
     return JointTransform([resize])
@@ -204,82 +117,68 @@ def apply_transform(transform: SampleTransform, sample: Sample, seed: int) -> Sa
     """Applies any transform to a sample of tensors, reproducibly.
 
     A `JointTransform` gets the seed. Any other callable runs with the global generators of Python, NumPy and torch
-    seeded, and restored afterwards. A torchvision v2 transform given as it is gets the layers as ``Image`` and
-    ``Mask``, because of plain tensors it would move the first and leave the others where they are.
+    seeded, and restored afterwards. It gets the layers as ``torchvision.tv_tensors``, pictures as ``Image`` and the
+    others as ``Mask``, so that torchvision v2 transforms of the whole sample, however deep inside the callable, move
+    all layers together; to anything else these are plain tensors. A callable that treats one entry alone
+    (``flip(sample["bg"])``) moves that entry alone.
 
     Raises:
-        InvalidArgumentError: If what comes back is no sample any more.
+        InvalidArgumentError: If what comes back is no sample any more, or the transform is one of albumentations,
+            which must be wrapped in a `JointTransform`.
     """
     if isinstance(transform, JointTransform):
         return transform(sample, seed=seed)
+    check_transform(transform)
     with seeded(seed):
-        v2 = _is_torchvision_v2(transform)
-        result = _apply_torchvision(transform, sample) if v2 else transform(sample)
+        result: Sample = _unwrap(transform(_wrap(sample)))
     check_sample(result, f"the transform {getattr(transform, '__name__', type(transform).__name__)}")
     return result
 
 
-def _is_torchvision_v2(transform: object) -> bool:
-    return any(kind.__module__.startswith("torchvision.transforms.v2") for kind in type(transform).__mro__)
+def check_transform(transform: object) -> None:
+    """Checks that something can be the transform of a data set.
+
+    Raises:
+        InvalidArgumentError: If it is neither None nor a callable, or is an albumentations object, which takes no
+            samples.
+    """
+    if transform is not None and not callable(transform):
+        raise InvalidArgumentError(f"transform is {transform!r}; expected a callable Sample -> Sample, or None")
+    kinds = {kind.__name__: kind.__module__ for kind in type(transform).__mro__}
+    if any(kinds.get(name, "").startswith("albumentations") for name in ("BasicTransform", "BaseCompose")):
+        raise InvalidArgumentError(
+            f"transform is {type(transform).__name__} of albumentations, which takes no samples; wrap it in "
+            "JointTransform(geometry=[...]), or JointTransform(photometric=[...]) if it changes colours"
+        )
 
 
-def _apply_torchvision(transform: Callable[[Any], Any], sample: Sample) -> Sample:
+def _wrap(sample: Sample) -> Sample:
     from torchvision import tv_tensors
 
-    wrapped = {
-        "bg": tv_tensors.Image(sample["bg"]),
-        "fg_bg": tv_tensors.Image(sample["fg_bg"]),
-        "mask": tv_tensors.Mask(sample["mask"]),
-        "depth": tv_tensors.Mask(sample["depth"]),
-        "depth_valid": tv_tensors.Mask(sample["depth_valid"].to(torch.uint8)),
-    }
-    out = {name: layer.as_subclass(Tensor) for name, layer in transform(wrapped).items()}
-    return Sample(
-        bg=out["bg"],
-        fg_bg=out["fg_bg"],
-        mask=out["mask"],
-        depth=out["depth"],
-        depth_valid=out["depth_valid"].bool(),
-        id=sample["id"],
-    )
+    wrapped = sample.copy()
+    wrapped["bg"], wrapped["fg_bg"] = tv_tensors.Image(sample["bg"]), tv_tensors.Image(sample["fg_bg"])
+    wrapped["mask"], wrapped["depth"] = tv_tensors.Mask(sample["mask"]), tv_tensors.Mask(sample["depth"])
+    wrapped["depth_valid"] = tv_tensors.Mask(sample["depth_valid"])
+    return wrapped
 
 
-def _compose(geometry: Sequence[Any], photometric: Sequence[Any]) -> Any:  # noqa: ANN401 - albumentations is untyped
-    album = _albumentations()
-    _check_stage("geometry", geometry, album.DualTransform, "moves pixels (a DualTransform)", album)
-    _check_stage("photometric", photometric, album.ImageOnlyTransform, "leaves them (an ImageOnlyTransform)", album)
-    # Layers agree in size when they come here, so that albumentations need not check it again.
-    return album.Compose(
-        [*geometry, *photometric],
-        additional_targets={"fg_bg": "image", "depth": "mask", "depth_valid": "mask"},
-        is_check_shapes=False,
-    )
-
-
-def _check_stage(stage: str, transforms: Iterable[Any], kind: Any, meaning: str, album: Any) -> None:  # noqa: ANN401
-    for transform in transforms:
-        if isinstance(transform, album.BaseCompose):
-            _check_stage(stage, transform.transforms, kind, meaning, album)
-        elif not isinstance(transform, kind | album.NoOp):
-            raise InvalidArgumentError(
-                f"{stage} holds {type(transform).__name__}; expected an albumentations transform that {meaning}"
-            )
-        elif getattr(transform, "mask_interpolation", 0) not in (0, 6):  # cv2.INTER_NEAREST, INTER_NEAREST_EXACT
-            raise InvalidArgumentError(
-                f"{stage} holds {type(transform).__name__} with mask_interpolation={transform.mask_interpolation}; "
-                "expected cv2.INTER_NEAREST or INTER_NEAREST_EXACT: masks are binary, and averages of depth are untrue"
-            )
-
-
-def _albumentations() -> Any:  # noqa: ANN401 - untyped, and imported late: it takes seconds
-    from fgbgnet.data.albumentations_guard import import_albumentations
-
-    return import_albumentations()
+def _unwrap(result: Any) -> Any:  # noqa: ANN401 - whatever a callable gave back
+    if not isinstance(result, dict):
+        return result
+    plain = {key: value.as_subclass(Tensor) if isinstance(value, Tensor) else value for key, value in result.items()}
+    valid = plain.get("depth_valid")
+    # A cast of all masks to one type changes this one, too; 0 and 1 are the same in every type.
+    if isinstance(valid, Tensor) and valid.dtype != torch.bool and bool(((valid == 0) | (valid == 1)).all()):
+        plain["depth_valid"] = valid.bool()
+    return plain
 
 
 def _size(size: int | tuple[int, int]) -> tuple[int, int]:
-    sides = tuple(size) if isinstance(size, Sequence) else (size, size)
-    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+    try:
+        sides = tuple(map(operator.index, size if isinstance(size, Sequence) else (size, size)))
+    except TypeError:
+        sides = ()
+    if len(sides) != 2 or min(sides) < 1:
         raise InvalidArgumentError(f"size is {size!r}; expected a positive integer, or (height, width)")
     return sides[0], sides[1]
 
@@ -289,4 +188,11 @@ def _check_range(name: str, value: float, low: float, high: float) -> None:
         raise InvalidArgumentError(f"{name} is {value}; expected a value from {low} to {high}")
 
 
-__all__ = ["JointTransform", "PicturePerturbation", "apply_transform", "eval_transform", "train_transform"]
+__all__ = [
+    "JointTransform",
+    "PicturePerturbation",
+    "apply_transform",
+    "check_transform",
+    "eval_transform",
+    "train_transform",
+]

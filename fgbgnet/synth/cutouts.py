@@ -1,5 +1,6 @@
 """Cut-outs: pictures whose alpha channel says what belongs to the thing."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,7 @@ def load_background(path: Path, size: tuple[int, int]) -> Array:
 
 
 def load_cutout(path: Path, longest: int) -> Tensor:
-    """A cut-out without its empty border, float32 (4, h, w): linear RGB times alpha, then alpha.
+    """A cut-out without its empty border, uint8 (4, h, w): sRGB, not multiplied by alpha, then alpha.
 
     Args:
         path: A picture with an alpha channel, or with a transparent palette colour.
@@ -116,11 +117,47 @@ def load_cutout(path: Path, longest: int) -> Tensor:
     if solid.all() and (alpha == 255).all():
         raise PictureError(f"{path} is opaque everywhere; its alpha channel cuts nothing out")
     rows, columns = (torch.nonzero((alpha > 8).any(dim)).flatten() for dim in (1, 0))
-    rgba = rgba[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    opacity = rgba[3:].float() / 255
-    layers = torch.cat([to_linear(rgba[:3]) * opacity, opacity])
-    factor = longest / max(layers.shape[1:])
-    return resize(layers, (round(layers.shape[1] * factor), round(layers.shape[2] * factor))) if factor < 1 else layers
+    rgba = rgba[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].contiguous()
+    factor = longest / max(rgba.shape[1:])
+    if factor >= 1:
+        return rgba
+    layers = resize(premultiplied(rgba), (round(rgba.shape[1] * factor), round(rgba.shape[2] * factor)))
+    opacity = layers[3:]
+    return torch.cat([to_srgb(layers[:3] / opacity.clamp(min=1 / 510)), (opacity * 255).round().byte()])
+
+
+def premultiplied(cutout: Tensor) -> Tensor:
+    """uint8 (4, h, w) of `load_cutout` -> float32 (4, h, w): linear RGB times alpha, then alpha in [0, 1]."""
+    opacity = cutout[3:].float() / 255
+    return torch.cat([to_linear(cutout[:3]) * opacity, opacity])
+
+
+class Shelf:
+    """Keeps what was loaded until its memory is full; what does not fit any more is loaded whenever it is asked for.
+
+    Nothing is put out for something newer: whoever goes through all items in turns, as `compose` does, would find none
+    of them again if the oldest made room.
+
+    Args:
+        load: Gives the tensor of an index.
+        limit: Most bytes to keep.
+    """
+
+    def __init__(self, load: Callable[[int], Tensor], limit: int) -> None:
+        self._load, self._limit = load, limit
+        self._kept: dict[int, Tensor] = {}
+        self.bytes = 0
+        """How much is kept."""
+
+    def __call__(self, index: int) -> Tensor:
+        """The tensor of an index."""
+        if index in self._kept:
+            return self._kept[index]
+        item = self._load(index)
+        if self.bytes + item.nbytes <= self._limit:
+            self._kept[index] = item
+            self.bytes += item.nbytes
+        return item
 
 
 def resize(layers: Tensor, size: tuple[int, int]) -> Tensor:
@@ -129,4 +166,14 @@ def resize(layers: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(layers[None], size, mode="bilinear", align_corners=False, antialias=True)[0].clamp_(0, 1)
 
 
-__all__ = ["SUFFIXES", "find_pictures", "load_background", "load_cutout", "resize", "to_linear", "to_srgb"]
+__all__ = [
+    "SUFFIXES",
+    "Shelf",
+    "find_pictures",
+    "load_background",
+    "load_cutout",
+    "premultiplied",
+    "resize",
+    "to_linear",
+    "to_srgb",
+]

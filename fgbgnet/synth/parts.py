@@ -1,10 +1,12 @@
 """Groups of solids that are placed together: furniture, trees, people, animals, vehicles."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from fgbgnet.synth.geometry import BOX, CAPSULE, CYLINDER, ELLIPSOID, Array
+from fgbgnet.synth.geometry import BOX, CAPSULE, CYLINDER, ELLIPSOID, Array, Solids
+from fgbgnet.synth.materials import WIDTH
 
 Vector = tuple[float, float, float]
 
@@ -85,4 +87,34 @@ class Group:
         return float((centres + size)[:, 1].max()), float(np.hypot(*(np.abs(centres) + size)[:, ::2].T).max())
 
 
-__all__ = ["BOX", "CAPSULE", "CYLINDER", "ELLIPSOID", "Group", "Vector", "vec", "yaw"]
+def join_solids(groups: Sequence[Group]) -> tuple[Solids, Array, Array]:
+    """Groups of a batch, one per scene -> solids, half sizes (N, 3), materials (N, M)."""
+    scene = np.repeat(np.arange(len(groups)), [len(g.kinds) for g in groups])
+    join = Group()
+    for group in groups:
+        join.extend(group)
+    half = np.array(join.halves).reshape(-1, 3)
+    axes = np.array(join.axes).reshape(-1, 3, 3)
+    to_local = axes.transpose(0, 2, 1) / half[:, :, None]
+    offset = -np.einsum("nij,nj->ni", to_local, np.array(join.centres).reshape(-1, 3))
+    solids = Solids(
+        scene, np.array(join.kinds, dtype=np.int64), to_local, offset, np.array(join.lengths, dtype=np.float64)
+    )
+    return solids, half, np.array(join.materials).reshape(-1, WIDTH)
+
+
+def occluders(groups: Sequence[Group], shrink: float) -> list[Array]:
+    """The ellipsoids that stand for the solids of each scene when they cast shadows."""
+    maps = []
+    for group in groups:
+        chosen = np.flatnonzero(group.casts)
+        half = np.array([group.halves[i] * (1, 1 + group.lengths[i], 1) for i in chosen]).reshape(-1, 3) * shrink
+        half = np.maximum(half, 0.02)
+        axes = np.array([group.axes[i] for i in chosen]).reshape(-1, 3, 3)
+        to_local = axes.transpose(0, 2, 1) / half[:, :, None]
+        offset = -np.einsum("nij,nj->ni", to_local, np.array([group.centres[i] for i in chosen]).reshape(-1, 3))
+        maps.append(np.concatenate([to_local.reshape(-1, 9), offset], axis=1))
+    return maps
+
+
+__all__ = ["BOX", "CAPSULE", "CYLINDER", "ELLIPSOID", "Group", "Vector", "join_solids", "occluders", "vec", "yaw"]

@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 
 from fgbgnet.errors import InvalidArgumentError
+from fgbgnet.synth.arguments import Size, height_and_width, integer
 from fgbgnet.synth.geometry import CENTRE, QUINCUNX, Array, Cameras, Solids, cast_room, cast_solids
 from fgbgnet.synth.layout import Background, draw_background, draw_foreground
-from fgbgnet.synth.materials import WIDTH
-from fgbgnet.synth.parts import Group
+from fgbgnet.synth.parts import Group, join_solids, occluders
+from fgbgnet.synth.planes import CORNERS, doubled, lens_blur, shifted, to_levels
 from fgbgnet.synth.shading import ROOM, Columns, Hits, Surface, occlusion, scene_table, solid_table, surface
 from fgbgnet.synth.textures import TextureBank
 
@@ -18,78 +19,15 @@ _PIXELS_PER_CHUNK = 150_000
 """Scenes are rendered a few at a time, so that the arrays of a step stay in the cache of a CPU."""
 
 
-def _solids(groups: Sequence[Group]) -> tuple[Solids, Array, Array]:
-    """Groups of a batch, one per scene -> solids, half sizes (N, 3), materials (N, M)."""
-    scene = np.repeat(np.arange(len(groups)), [len(g.kinds) for g in groups])
-    join = Group()
-    for group in groups:
-        join.extend(group)
-    half = np.array(join.halves).reshape(-1, 3)
-    axes = np.array(join.axes).reshape(-1, 3, 3)
-    to_local = axes.transpose(0, 2, 1) / half[:, :, None]
-    offset = -np.einsum("nij,nj->ni", to_local, np.array(join.centres).reshape(-1, 3))
-    solids = Solids(
-        scene, np.array(join.kinds, dtype=np.int64), to_local, offset, np.array(join.lengths, dtype=np.float64)
-    )
-    return solids, half, np.array(join.materials).reshape(-1, WIDTH)
-
-
-def _occluders(groups: Sequence[Group], shrink: float) -> list[Array]:
-    """The ellipsoids that stand for the solids of each scene when they cast shadows."""
-    maps = []
-    for group in groups:
-        chosen = np.flatnonzero(group.casts)
-        half = np.array([group.halves[i] * (1, 1 + group.lengths[i], 1) for i in chosen]).reshape(-1, 3) * shrink
-        half = np.maximum(half, 0.02)
-        axes = np.array([group.axes[i] for i in chosen]).reshape(-1, 3, 3)
-        to_local = axes.transpose(0, 2, 1) / half[:, :, None]
-        offset = -np.einsum("nij,nj->ni", to_local, np.array([group.centres[i] for i in chosen]).reshape(-1, 3))
-        maps.append(np.concatenate([to_local.reshape(-1, 9), offset], axis=1))
-    return maps
-
-
-def _blur(picture: Tensor, weight: Tensor) -> Tensor:
-    """Point spread of the lens: (weight, 1 - 2 weight, weight) across and down; ``weight`` (B, 1, 1, 1)."""
-    for dim in (-1, -2):
-        size = picture.shape[dim]
-        before = torch.cat([picture.narrow(dim, 0, 1), picture.narrow(dim, 0, size - 1)], dim)
-        after = torch.cat([picture.narrow(dim, 1, size - 1), picture.narrow(dim, size - 1, 1)], dim)
-        picture = picture * (1 - 2 * weight) + (before + after) * weight
-    return picture
-
-
-def _doubled(coarse: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bilinear magnification by 2 from samples at every other pixel; (B, h, w) -> (B, H, W)."""
-    for dim, length in ((-2, size[0]), (-1, size[1])):
-        count = coarse.shape[dim]
-        following = torch.cat([coarse.narrow(dim, 1, count - 1), coarse.narrow(dim, count - 1, 1)], dim)
-        pair = torch.stack([coarse, (coarse + following) * 0.5], dim if dim == -1 else -2)
-        coarse = pair.flatten(-2) if dim == -1 else pair.flatten(1, 2)
-        coarse = coarse.narrow(dim, 0, length)
-    return coarse
-
-
-_CORNERS = ((0, 0), (1, 0), (0, 1), (1, 1))
-
-
-def _shifted(plane: Tensor, dx: int, dy: int) -> Tensor:
-    """The value of the neighbour ``dx`` to the right and ``dy`` below; the border repeats; (B, H, W)."""
-    if dx:
-        plane = torch.cat([plane[:, :, 1:], plane[:, :, -1:]], 2)
-    if dy:
-        plane = torch.cat([plane[:, 1:], plane[:, -1:]], 1)
-    return plane
-
-
-def _encode(linear: Tensor) -> Tensor:
-    """Linear light -> 8-bit levels in [0, 1]: what a file would hold."""
-    return (linear.clamp(0, 1).sqrt_() * 255).round_() * (1 / 255)
+GENERATOR_VERSION = 1
+"""To be raised whenever the same seed and number give another scene, so that no folder holds two kinds."""
 
 
 class SceneGenerator:
     """Rooms and yards with one to three people, animals, vehicles or things in them.
 
-    Scene ``i`` is a function of (seed, i) alone: the same bits on a CPU in any batch, order and process.
+    Scene ``i`` is a function of (seed, i) alone: the same bits on a CPU in any batch, order and process, as long as
+    `GENERATOR_VERSION` is the same.
     Depth is planar z in metres at the pixel centre (in a pixel of the mask whose centre is free, at the
     nearest of its corners). The sky has no depth. The mask is where the alpha is at least
     one half; there, and only there, ``depth`` differs from ``depth_bg``. Shadows of the foreground are in ``fg_bg`` and
@@ -108,12 +46,9 @@ class SceneGenerator:
     (torch.Size([2, 3, 32, 32]), torch.Size([2, 1, 32, 32]))
     """
 
-    def __init__(self, size: int | tuple[int, int] = 224, seed: int = 0, device: torch.device | str = "cpu") -> None:
-        height, width = (size, size) if isinstance(size, int) else size
-        if min(height, width) < 16:
-            raise InvalidArgumentError(f"size is {size}; expected at least 16 pixels in height and width")
-        self.size = (int(height), int(width))
-        self.seed = int(seed)
+    def __init__(self, size: Size = 224, seed: int = 0, device: torch.device | str = "cpu") -> None:
+        self.size = height_and_width(size)
+        self.seed = integer("seed", seed)
         self.device = torch.device(device)
         self._bank: TextureBank | None = None
 
@@ -124,6 +59,10 @@ class SceneGenerator:
     @torch.no_grad()
     def batch(self, ids: Sequence[int], bg_ids: Sequence[int] | None = None) -> dict[str, Tensor]:
         """Renders scenes.
+
+        Small pictures (64 to 96 pixels) are made of thousands of short steps. With several torch threads on a busy
+        machine each step waits for the slowest thread, and the rate collapses: take one thread
+        (``torch.set_num_threads(1)``) and several processes, as `make_loader` and `write_scenes` do.
 
         Args:
             ids: Which scenes: integers from 0 to 2 ** 63 - 1.
@@ -138,8 +77,8 @@ class SceneGenerator:
         Raises:
             InvalidArgumentError: If there are no ids, or not as many backgrounds.
         """
-        ids = [int(i) for i in ids]
-        backgrounds = ids if bg_ids is None else [int(b) for b in bg_ids]
+        ids = [integer("ids", i) for i in ids]
+        backgrounds = ids if bg_ids is None else [integer("bg_ids", b) for b in bg_ids]
         if not ids or len(ids) != len(backgrounds):
             raise InvalidArgumentError(
                 f"{len(ids)} ids and {len(backgrounds)} bg_ids came; expected one each per scene"
@@ -187,13 +126,13 @@ class SceneGenerator:
         alpha, depth_fg, fg_bg = self._foreground(figures, cameras, table, depth_bg, fg_bg, bank)
 
         lens = table[-1].view(-1, 1, 1, 1)
-        alpha = _blur(alpha, lens)
+        alpha = lens_blur(alpha, lens)
         mask = (alpha >= 0.5) & (depth_fg < torch.inf)
         valid_bg = ~(torch.tensor([s.outdoors for s in scenes], device=self.device).view(-1, 1, 1, 1) & (face == 3))
         depth_bg = torch.where(valid_bg, depth_bg, 0.0)
         return {
-            "bg": _encode(_blur(bg, lens)),
-            "fg_bg": _encode(_blur(fg_bg, lens)),
+            "bg": to_levels(lens_blur(bg, lens)),
+            "fg_bg": to_levels(lens_blur(fg_bg, lens)),
             "mask": mask.float(),
             "alpha": alpha,
             "depth": torch.where(mask, depth_fg, depth_bg),
@@ -209,12 +148,12 @@ class SceneGenerator:
         sizes = [(-(-height // 2**k), -(-width // 2**k)) for k in range(halvings + 1)]
         step = 2**halvings
         coarse = [p.view(count, height, width)[:, ::step, ::step].flatten(1) for p in ground.position]
-        maps = occlusion(_occluders(groups, shrink), lights, (coarse[0], coarse[1], coarse[2]))
+        maps = occlusion(occluders(groups, shrink), lights, (coarse[0], coarse[1], coarse[2]))
         out = []
         for plane in maps:
             plane = plane.view(count, *sizes[-1])
             for size in reversed(sizes[:-1]):
-                plane = _doubled(plane, size)
+                plane = doubled(plane, size)
             out.append(plane.flatten(1))
         return out
 
@@ -236,7 +175,7 @@ class SceneGenerator:
             self._tensor(cameras.rays()),
             self.size,
         )
-        solids, half, materials = _solids([s.solids for s in scenes])
+        solids, half, materials = join_solids([s.solids for s in scenes])
         nearest, index = (x[:, 0] for x in cast_solids(solids, cameras, CENTRE, self.device))
         faces = Solids(
             np.repeat(np.arange(count), 6),
@@ -271,7 +210,7 @@ class SceneGenerator:
         bank: TextureBank,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Coverage and depth (``inf`` where there is none), both (B, 1, H, W), and the linear picture with it."""
-        solids, half, materials = _solids(figures)
+        solids, half, materials = join_solids(figures)
         depths, index = cast_solids(solids, cameras, QUINCUNX, self.device)
         ground = depth_bg[:, 0]
         seen = depths[:, 0] < ground
@@ -279,8 +218,8 @@ class SceneGenerator:
         depth, row = torch.where(seen, depths[:, 0], torch.inf), torch.where(seen, index[:, 0], -1)
         corner = torch.zeros_like(row)
         # The centre counts one half and decides; where it is free the nearest corner stands for the pixel.
-        for k, (dx, dy) in enumerate(_CORNERS):
-            at, which = (_shifted(plane[:, 1], dx, dy) for plane in (depths, index))
+        for k, (dx, dy) in enumerate(CORNERS):
+            at, which = (shifted(plane[:, 1], dx, dy) for plane in (depths, index))
             near = at < ground
             alpha = alpha + near.float() * 0.125
             better = near & ~seen & (at < depth)
@@ -288,7 +227,7 @@ class SceneGenerator:
             corner = torch.where(better, k + 1, corner)
         scene, y, x = torch.nonzero(row >= 0, as_tuple=True)
         if len(scene):
-            offsets = self._tensor(np.array([(0.5, 0.5), *_CORNERS]))[corner[scene, y, x]]
+            offsets = self._tensor(np.array([(0.5, 0.5), *CORNERS]))[corner[scene, y, x]]
             columns = Columns(self._tensor(solid_table(solids, cameras, half, materials).T), row[scene, y, x])
             hits = Hits(columns, Columns(table, scene), x + offsets[:, 0], y + offsets[:, 1], depth[scene, y, x])
             painted = surface(hits, bank)
@@ -300,4 +239,4 @@ class SceneGenerator:
         return alpha[:, None], depth[:, None], picture
 
 
-__all__ = ["SceneGenerator"]
+__all__ = ["GENERATOR_VERSION", "SceneGenerator"]

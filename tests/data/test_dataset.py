@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from fgbgnet.data import Manifest, PairedFgBgDataset, check_sample, eval_transform, train_transform
+from fgbgnet.data import Manifest, PairedFgBgDataset, check_sample, eval_transform, seeded_split, train_transform
 from fgbgnet.errors import (
     InvalidArgumentError,
     ManifestError,
@@ -157,6 +157,31 @@ def test_subset_and_with_transform(quadruples):
     assert dataset.with_transform(None)[0]["bg"].shape == (3, 48, 64)
     part.set_epoch(4)
     assert dataset.epoch == 0
+    # A new epoch count starts where that of the whole stands, and goes its own way.
+    dataset.set_epoch(3)
+    for other in (dataset.subset([0]), dataset.with_transform(None)):
+        assert other.epoch == 3
+        other.set_epoch(8)
+        assert dataset.epoch == 3
+
+
+def test_subclasses_survive_subset_and_with_transform(quadruples):
+    class Dimmed(PairedFgBgDataset):
+        def __init__(self, factor):
+            super().__init__(quadruples, eval_transform(8), seed=5)
+            self.factor = factor
+
+        def __getitem__(self, index):
+            sample = super().__getitem__(index)
+            return {**sample, "bg": sample["bg"] * self.factor}
+
+    dimmed = Dimmed(0.25)
+    for part in (dimmed.subset([1, 3]), dimmed.with_transform(None), seeded_split(dimmed, (0.5, 0.5))[1]):
+        assert type(part) is Dimmed
+        assert part.factor == 0.25
+        assert part[0]["bg"].max() <= 0.25
+    assert len(dimmed) == 12
+    assert dimmed.transform is not None
 
 
 def test_groups(quadruples):

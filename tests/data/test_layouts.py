@@ -2,8 +2,7 @@ import logging
 import zipfile
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from fgbgnet.data import Blocks, match_patterns
 from fgbgnet.errors import InvalidArgumentError, ManifestError, MissingFileError
@@ -141,3 +140,33 @@ def test_files_without_a_frame_are_told(tmp_path, caplog):
     with caplog.at_level(logging.INFO, "fgbgnet"):
         match_patterns(tmp_path, "bg/{b}.jpg", "f/{n}.jpg", "m/{n}.png", background=Blocks())
     assert "1 files of bg belong to no frame, such as bg/2.jpg" in caplog.text
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_strays_are_passed_over(tmp_path, packed):
+    names = ["bg/1.jpg", "f/1/rgb/7.jpg", "m/7.png", "f/readme.txt", "f/old.zipped", "f/empty/notes.txt", "f/1/rgb.txt"]
+    root = tmp_path / "my.zip files" if packed else tmp_path
+    root.mkdir(exist_ok=True)
+    if packed:
+        with zipfile.ZipFile(root / "all.zip", "w") as archive:
+            for name in names:
+                archive.writestr(name, b"")
+    else:
+        touch(root, *names)
+    prefix = "all.zip/" if packed else ""
+    patterns = [prefix + pattern for pattern in ("bg/{b}.jpg", "f/{b}/rgb/{n}.jpg", "m/{n}.png")]
+    manifest = match_patterns(root, *patterns)
+    assert manifest.column("fg_bg").tolist() == [f"{prefix}f/1/rgb/7.jpg"]
+    # All of a pattern's folders may have placeholders.
+    manifest = match_patterns(root, patterns[0], f"{prefix}f/{{b}}/{{kind}}/{{n}}.jpg", patterns[2])
+    assert manifest.column("fg_bg").tolist() == [f"{prefix}f/1/rgb/7.jpg"]
+
+
+def test_strays_beside_archives_are_passed_over(tmp_path):
+    for name in ("part1.zip", "part2.zip"):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr(f"fg/{name[4]}.jpg", b"")
+            archive.writestr(f"m/{name[4]}.png", b"")
+    touch(tmp_path, "room.jpg", "part3.zip.txt", "part4.zipped", "part5.zip.part")
+    manifest = match_patterns(tmp_path, "room.jpg", "part{p}/fg/{n}.jpg", "part{p}/m/{n}.png")
+    assert manifest.column("fg_bg").tolist() == ["part1.zip/fg/1.jpg", "part2.zip/fg/2.jpg"]

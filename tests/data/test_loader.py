@@ -1,3 +1,4 @@
+import copy
 import multiprocessing
 import pickle
 import random
@@ -5,7 +6,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset
 
 from fgbgnet import errors
 from fgbgnet.data import Manifest, PairedFgBgDataset, SeededSampler, eval_transform, make_loader, train_transform
@@ -214,3 +215,57 @@ def test_every_error_of_the_family_survives_a_worker_and_pickle(name):
     assert str(error) in str(caught.value)
     twin = pickle.loads(pickle.dumps(error))
     assert (type(twin), str(twin)) == (type(error), str(error))
+
+
+# Data sets inside others
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda d: Subset(d, range(8)),
+        lambda d: Subset(Subset(d, range(10)), range(8)),
+        lambda d: ConcatDataset([d.subset([0, 1, 2, 3]), Subset(d, range(4, 8))]),
+    ],
+    ids=["Subset", "Subset of a Subset", "ConcatDataset"],
+)
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_epoch_reaches_data_sets_inside_others(dataset, wrap, workers):
+    inside = PairedFgBgDataset(dataset.manifest, dataset.transform, seed=5)
+    plain = make_loader(inside.subset(range(8)), 4, train=True)
+    wrapped = make_loader(wrap(dataset), 4, train=True, num_workers=workers)
+    assert wrapped.sampler.seed == 5  # the seed, too, is the data set's own
+    passes = [collect(wrapped) for _ in range(3)]
+    assert passes == [collect(plain) for _ in range(3)]
+    assert not any(passes[0][0][id] == passes[1][0][id] for id in passes[0][0])
+
+
+def test_data_sets_that_hold_one_another():
+    class Odd(list):
+        datasets = {"a": None}  # noqa: RUF012
+        dataset = "name"
+
+    odd, seen = Odd([1, 2, 3]), []
+    odd.datasets = {"self": odd}
+    odd.set_epoch = seen.append
+    sampler = SeededSampler(odd)
+    assert sorted(sampler) == [0, 1, 2]
+    assert seen == [0]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("clone", [copy.deepcopy, lambda d: pickle.loads(pickle.dumps(d))], ids=["deepcopy", "pickle"])
+def test_workers_of_a_copy_see_new_epochs(dataset, clone, workers):
+    loader = make_loader(clone(dataset), 6, train=True, num_workers=workers)
+    first, second = collect(loader)[0], collect(loader)[0]
+    assert not any(first[id] == second[id] for id in first)
+
+
+@pytest.mark.parametrize("option", [{"sampler": [0, 1]}, {"batch_sampler": [[0, 1]]}, {"shuffle": True}])
+@pytest.mark.parametrize("train", [True, False])
+def test_orders_of_one_s_own_are_not_for_make_loader(dataset, option, train):
+    (name,) = option
+    with pytest.raises(
+        InvalidArgumentError, match=rf"^{name} came, but make_loader chooses the order.*DataLoader\(dataset"
+    ):
+        make_loader(dataset, 2, train, **option)

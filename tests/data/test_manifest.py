@@ -161,3 +161,27 @@ def test_missing_manifest(tmp_path):
         Manifest.read(tmp_path / "nothing.csv")
     with pytest.raises(MissingFileError, match=r"manifest\.csv"):
         Manifest.read(tmp_path)
+
+
+def test_background_ids_do_not_depend_on_how_a_path_is_written_inside_the_root(tmp_path):
+    written = ["bg/1.png", "./bg/1.png", "x/../bg/1.png", "bg//1.png", str(tmp_path / "bg/1.png"), "bg/./1.png"]
+    frames = [f"{n}.png" for n in range(len(written))]
+    manifest = Manifest.from_lists(written, frames, frames, root=tmp_path)
+    assert manifest.column("bg_id").tolist() == ["bg/1.png"] * len(written)
+    assert manifest.column("bg").tolist() == written  # where the files are is nobody's business
+    above = Manifest.from_lists("../bg/1.png", ["./1.png"], frames[:1], root=tmp_path)
+    assert above.column("bg_id").tolist() == ["../bg/1.png"]
+    assert above.column("id").tolist() == ["1"]
+
+
+def test_blank_units_and_directions_have_the_default(tmp_path):
+    text = (
+        "bg,fg_bg,mask,depth_unit,depth_direction\nb,1.png,m,metres,\nb,2.png,m,,near_large\nb,3.png,m, ,near_small\n"
+    )
+    (tmp_path / "manifest.csv").write_text(text)
+    manifest = Manifest.read(tmp_path)
+    assert manifest.column("depth_unit").tolist() == ["metres", "relative", "relative"]
+    assert manifest.column("depth_direction").tolist() == ["near_small", "near_large", "near_small"]
+    given = np.array(["", "metres", ""], dtype=np.dtypes.StringDType())
+    assert Manifest(table(depth_unit=given)).column("depth_unit").tolist() == ["relative", "metres", "relative"]
+    assert given.tolist() == ["", "metres", ""]

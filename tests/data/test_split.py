@@ -3,8 +3,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
 from fgbgnet.data import Manifest, PairedFgBgDataset, Split, eval_transform, seeded_split
 from fgbgnet.errors import InvalidArgumentError, SplitError, UnknownNameError
@@ -154,6 +153,13 @@ def test_works_on_any_data_set_with_the_four_methods():
         ({"fractions": ()}, InvalidArgumentError, "add up to 1"),
         ({"fractions": (1.2, -0.2)}, InvalidArgumentError, "positive"),
         ({"fractions": (0.5, float("nan"))}, InvalidArgumentError, "positive"),
+        ({"fractions": 0.7}, InvalidArgumentError, r"fractions is 0\.7; expected a sequence.*\(0\.7, 0\.3\)"),
+        ({"fractions": "ab"}, InvalidArgumentError, "fractions is 'ab'"),
+        (
+            {"fractions": (0.7, 0.3), "transforms": eval_transform(8)},
+            InvalidArgumentError,
+            "transforms is a single JointTransform; expected a sequence with one per side",
+        ),
         ({"fractions": (0.7, 0.3), "transforms": [None]}, InvalidArgumentError, "1 transforms came for 2 fractions"),
         ({"fractions": (0.7, 0.3), "group_by": "background"}, UnknownNameError, "group_by 'background'"),
         ({"fractions": (0.7, 0.3), "group_by": ("bg", "fgs")}, UnknownNameError, "'fgs'; the nearest are 'fg'"),
@@ -176,3 +182,37 @@ def test_both_groups_can_leave_a_side_without_samples():
     for seed in crossed:
         with pytest.raises(SplitError, match="no sample has both its background and its foreground on side"):
             seeded_split(dataset, (0.5, 0.5), seed, ("bg", "fg"))
+
+
+@given(st.integers(2, 6), SEEDS)
+def test_with_few_groups_old_ones_move_only_if_a_side_was_filled(count, seed):
+    fractions = (0.8, 0.1, 0.1) if count > 2 else (0.9, 0.1)
+    before = make([(b, 0) for b in range(count)])
+    old = seeded_split(before, fractions, seed)
+    for more in (1, 3, 30):
+        new = seeded_split(make([(b, 0) for b in range(count + more)]), fractions, seed)
+        sides_of = [{g: i for i, side in enumerate(s) for g in side.group_ids("bg").tolist()} for s in (old, new)]
+        if not old.filled:
+            assert not new.filled  # more groups never empty a side
+            assert {g: sides_of[1][g] for g in sides_of[0]} == sides_of[0]
+
+
+def test_a_side_that_was_filled_is_told():
+    splits = [seeded_split(make([(b, 0) for b in range(3)]), (0.9, 0.1), seed) for seed in range(30)]
+    filled = [split for split in splits if split.filled]
+    assert 0 < len(filled) < 30
+    for split in splits:
+        assert ("groups may change sides when data are added" in split.summary()) == split.filled
+        assert pickle.loads(pickle.dumps(split)).filled == split.filled
+    # And they do: an old background is on another side once there are more.
+    moved = 0
+    for seed in range(30):
+        old, new = (
+            seeded_split(make([(b, 0) for b in range(count)]), (0.9, 0.1), seed)[1].group_ids("bg").tolist()
+            for count in (3, 40)
+        )
+        moved += not set(old) <= set(new)
+    assert moved
+    assert not seeded_split(make([(b, 0) for b in range(200)]), (0.9, 0.1), group_by=("bg",)).filled
+    both = make([(b, f) for b in range(3) for f in range(60)])
+    assert any(seeded_split(both, (0.9, 0.1), seed, ("bg", "fg")).filled for seed in range(10))

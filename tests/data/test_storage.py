@@ -6,6 +6,7 @@ import zipfile
 import pytest
 
 from fgbgnet.data import list_names, read_bytes
+from fgbgnet.data.storage import is_folder
 from fgbgnet.errors import FgBgError, MissingFileError, PictureError
 
 
@@ -113,3 +114,36 @@ def test_what_cannot_be_read(tmp_path, archive):
     (tmp_path / "secret.zip").write_bytes(bytes(encrypted))
     with pytest.raises(FgBgError, match="must not be encrypted"):
         read_bytes(tmp_path / "secret.zip/data/0.bin")
+
+
+def test_an_archive_that_was_replaced_is_opened_again(tmp_path):
+    path = tmp_path / "a.zip"
+    for n, names in enumerate((["x"], ["y", "x"], ["x"])):
+        with zipfile.ZipFile(tmp_path / "new.zip", "w") as file:
+            for name in names:
+                file.writestr(name, f"content {n} {name}")
+        (tmp_path / "new.zip").replace(path)
+        assert read_bytes(path / "x") == f"content {n} x".encode()
+        assert sorted(list_names(path)) == sorted(names)
+    path.unlink()
+    with pytest.raises(MissingFileError, match="no archive at"):
+        read_bytes(path / "x")
+
+
+def test_folders_on_disk_and_inside_an_archive(tmp_path):
+    (tmp_path / "old.zipped").touch()
+    (tmp_path / "x.zip").mkdir()
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        file.writestr("data/deep/1.png", b"")
+        file.writestr("readme.txt", b"")
+        file.mkdir("empty")
+    found = {
+        name: is_folder(tmp_path / name) for name in ("", "old.zipped", "old.zipped/a", "x.zip", "b.zip", "b.zip/a")
+    }
+    assert [name for name, folder in found.items() if folder] == ["", "x.zip"]
+    inside = {
+        name: is_folder(f"{tmp_path}/a.zip/{name}") for name in ("", "data", "data/deep/", "empty", "readme.txt", "dat")
+    }
+    assert [name for name, folder in inside.items() if folder] == ["", "data", "data/deep/", "empty"]
+    assert sorted(list_names(tmp_path / "a.zip")) == ["data", "empty", "readme.txt"]
+    assert list_names(tmp_path / "a.zip/empty") == []

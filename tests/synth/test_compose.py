@@ -1,14 +1,18 @@
+import sys
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from fgbgnet.data import Manifest, PairedFgBgDataset
 from fgbgnet.errors import InvalidArgumentError, MissingFileError, PictureError
 from fgbgnet.synth import compose
-from fgbgnet.synth.compose import Placement, blend, draw_placement
-from fgbgnet.synth.cutouts import find_pictures, load_background, load_cutout, to_linear, to_srgb
+from fgbgnet.synth.blending import Placement, blend
+from fgbgnet.synth.cutouts import load_background, load_cutout, premultiplied
+
+# The package's attribute of this name is the function.
+module = sys.modules[compose.__module__]
 
 
 def disc(size=40, colour=(200, 40, 30)):
@@ -49,7 +53,7 @@ def test_composites_make_a_dataset(folders):
     assert set(manifest.column("bg_id")) == {"room2.png", "room10.png"}
     assert set(manifest.column("fg_id")) == {"red.png", "blue.png"}
     assert manifest.column("bg_id")[0] == "room2.png"  # natural order
-    assert sorted(set(manifest.column("mirrored"))) == ["0", "1"]
+    assert manifest.column("mirrored").tolist() == ["0", "0", "1", "1"] * 4  # per pair: as they are, then mirrored
     for sample in PairedFgBgDataset(path):
         residual = (sample["fg_bg"] - sample["bg"]).abs().amax(0, keepdim=True)
         assert sample["mask"].sum() > 20
@@ -59,12 +63,14 @@ def test_composites_make_a_dataset(folders):
         assert not sample["depth_valid"].any()
 
 
-def test_same_seed_same_bytes_and_resume_after_a_kill(folders):
+def test_same_seed_same_bytes_and_missing_files_are_made_again(folders):
     run(folders, "a")
     run(folders, "b")
     assert contents(folders / "a") == contents(folders / "b")
     for name in ("mask/sample_00000003.png", "fg_bg/sample_00000006.jpg", "manifest.csv"):
         (folders / "b" / name).unlink()
+    (folders / "b" / "mask" / "sample_00000001.png").write_bytes(b"")  # as a power failure leaves them
+    (folders / "b" / "bg" / "00000_room2.jpg").write_bytes(b"")
     run(folders, "b")
     assert contents(folders / "a") == contents(folders / "b")
     run(folders, "c", seed=1)
@@ -80,10 +86,88 @@ def test_a_limited_run_holds_the_same_samples(folders):
     assert all(some[name] == everything[name] for name in pictures)
 
 
+def test_the_same_samples_whatever_the_memory(folders, monkeypatch):
+    run(folders, "all")
+    monkeypatch.setattr(module, "_MEMORY", 0)
+    run(folders, "none")
+    assert contents(folders / "all") == contents(folders / "none")
+
+
+def test_a_larger_limit_goes_on_and_a_smaller_one_is_refused(folders):
+    run(folders, "all")
+    path = run(folders, "some", limit=5)
+    before = contents(folders / "some")
+    stamps = {name: (folders / "some" / name).stat().st_mtime_ns for name in before if name.startswith("fg_bg/")}
+    few = set(Manifest.read(path).column("id"))
+    run(folders, "some", limit=9)
+    more = set(Manifest.read(path).column("id"))
+    assert len(few) == 5
+    assert len(more) == 9
+    assert few < more
+    assert all((folders / "some" / name).stat().st_mtime_ns == stamp for name, stamp in stamps.items())
+    with pytest.raises(InvalidArgumentError, match="holds 9 samples and this run makes only 4"):
+        run(folders, "some", limit=4)
+    run(folders, "some")
+    assert contents(folders / "some") == contents(folders / "all")
+
+
+def test_the_mask_is_alpha_of_one_half_of_what_was_blended(folders):
+    manifest = Manifest.read(run(folders, quality=None, blur=1.0, shadow=1.0))
+    assert set(manifest.column("mirrored").tolist()) == {"0", "1"}
+    for k, sample in enumerate(PairedFgBgDataset(manifest)):
+        row = {key: str(manifest.column(key)[k]) for key in ("bg_id", "fg_id", *Placement._fields)}
+        numbers = {key: float(row[key]) for key in Placement._fields}
+        placement = Placement(**{**numbers, "mirrored": row["mirrored"] == "1"})
+        background = torch.from_numpy(load_background(folders / "bg" / row["bg_id"], (48, 48))).permute(2, 0, 1)
+        cutout = premultiplied(load_cutout(folders / "fg" / row["fg_id"], 96))
+        picture, alpha = blend(background, cutout, placement)
+        clear = (alpha - 0.5).abs() > 0.01  # the table has five digits
+        assert torch.equal(sample["mask"][0][clear] == 1, alpha[clear] >= 0.5)
+        assert ((sample["fg_bg"] * 255 - picture).abs() <= 2).all()
+        assert ((alpha > 0.05) & (alpha < 0.5)).any()
+
+
 def test_another_run_in_the_same_folder_is_refused(folders):
     run(folders)
-    with pytest.raises(InvalidArgumentError, match="seed: 0 there, 5 now"):
+    with pytest.raises(InvalidArgumentError, match="per_pair: 2 there, 1 now"):
+        run(folders, per_pair=1)
+    with pytest.raises(InvalidArgumentError, match=r"seed: 0 there, 5 now.*accepted there is a run with the same"):
         run(folders, seed=5)
+
+
+def test_changed_and_added_pictures_are_refused(folders):
+    run(folders)
+    before = contents(folders / "out")
+    old = (folders / "fg" / "red.png").read_bytes()
+    disc(colour=(0, 200, 0)).save(folders / "fg" / "red.png")
+    with pytest.raises(InvalidArgumentError, match=r"cutouts: red\.png .* there, red\.png .* now"):
+        run(folders)
+    (folders / "fg" / "red.png").write_bytes(old)
+    Image.new("RGB", (90, 60)).save(folders / "bg" / "room3.png")
+    with pytest.raises(InvalidArgumentError, match=r"backgrounds: nothing there, room3\.png"):
+        run(folders)
+    assert contents(folders / "out") == before
+    (folders / "bg" / "room3.png").unlink()
+    run(folders)
+
+
+def test_composites_of_another_version_are_refused(folders, monkeypatch):
+    run(folders)
+    monkeypatch.setattr(module, "COMPOSER_VERSION", 99)
+    with pytest.raises(InvalidArgumentError, match="composer_version: 1 there, 99 now"):
+        run(folders)
+
+
+@pytest.mark.parametrize("kind", ["bg", "fg"])
+def test_a_bad_picture_can_be_mended_and_the_run_repeated(folders, kind):
+    whole = (folders / "fg" / "red.png").read_bytes()
+    (folders / kind / "zz_bad.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(PictureError, match=r"zz_bad\.png") as caught:
+        run(folders)
+    assert {"bg": "Expected photographs", "fg": "Expected pictures with alpha"}[kind] in str(caught.value)
+    assert not (folders / "out").exists()
+    (folders / kind / "zz_bad.png").unlink()
+    run(folders)
 
 
 @pytest.mark.parametrize(
@@ -111,16 +195,6 @@ def test_truncated_cutout_is_named(folders):
         run(folders)
 
 
-def test_palette_with_transparency_is_a_cutout(tmp_path):
-    image = Image.new("P", (10, 12), 0)
-    image.putpalette([255, 0, 255, 10, 200, 30] + [0] * 762)
-    image.paste(1, (3, 4, 8, 10))
-    image.save(tmp_path / "p.png", transparency=0)
-    layers = load_cutout(tmp_path / "p.png", 100)
-    assert layers.shape == (4, 6, 5)  # without its empty border
-    assert (layers[3] == 1).all()
-
-
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -130,6 +204,9 @@ def test_palette_with_transparency_is_a_cutout(tmp_path):
         ({"shadow": 2.0}, "shadow"),
         ({"quality": 101}, "quality"),
         ({"limit": 0}, "limit"),
+        ({"limit": 2.5}, "limit is 2.5; expected an integer"),
+        ({"size": 48.0}, "size is 48.0; expected an integer"),
+        ({"blur": -0.1}, "blur"),
     ],
 )
 def test_wrong_arguments_are_named(folders, arguments, text):
@@ -143,83 +220,3 @@ def test_missing_and_empty_folders_are_named(folders):
     (folders / "void").mkdir()
     with pytest.raises(InvalidArgumentError, match="holds no picture"):
         compose(folders / "void", folders / "fg", folders / "out")
-
-
-def test_linear_light_agrees_with_the_standard():
-    levels = torch.arange(256, dtype=torch.uint8)
-    assert to_linear(levels)[128].item() == pytest.approx(0.2158605, abs=1e-6)  # IEC 61966-2-1
-    assert torch.equal(to_srgb(to_linear(levels)), levels)
-    assert to_srgb(torch.tensor([0.5])).item() == 188
-
-
-def test_half_alpha_is_half_the_light():
-    background = torch.full((3, 32, 32), 255, dtype=torch.uint8)
-    cutout = torch.zeros(4, 16, 16)
-    cutout[3] = 0.5  # black, half transparent
-    picture, alpha = blend(background, cutout, Placement(0.5, 0.25, 0.25, False, 0.0, 0.0))
-    assert (picture[:, 10:20, 10:20] == 188).all()  # half of the light, not half of the code value
-    assert (alpha[10:20, 10:20] == 0.5).all()
-    assert (picture[:, :6] == 255).all()
-
-
-def test_opaque_cutout_replaces_and_transparent_leaves():
-    background = torch.randint(0, 256, (3, 40, 40), dtype=torch.uint8)
-    colour = to_linear(torch.tensor([10, 120, 250], dtype=torch.uint8))
-    opaque = torch.cat([colour, torch.ones(1)])[:, None, None].expand(4, 20, 20).contiguous()
-    picture, alpha = blend(background, opaque, Placement(0.5, 0.25, 0.25, True, 0.0, 0.0))
-    assert (torch.tensor([10, 120, 250]) == picture[:, 11:29, 11:29].flatten(1).T).all()
-    assert torch.equal(picture[:, alpha == 0], background[:, alpha == 0])
-    picture, alpha = blend(background, torch.zeros(4, 20, 20), Placement(0.5, 0.25, 0.25, True, 0.5, 0.0))
-    assert torch.equal(picture, background)
-    assert not alpha.any()
-
-
-def test_shadow_darkens_the_ground_and_is_not_in_the_mask():
-    background = torch.full((3, 64, 64), 180, dtype=torch.uint8)
-    cutout = torch.ones(4, 20, 20)
-    plain, alpha = blend(background, cutout, Placement(0.3, 0.3, 0.3, False, 0.0, 0.0))
-    shaded, same = blend(background, cutout, Placement(0.3, 0.3, 0.3, False, 0.0, 0.6))
-    assert torch.equal(alpha, same)
-    assert (shaded <= plain).all()
-    darker = (shaded.int() < plain.int() - 5).any(0)
-    assert darker.any()
-    assert not (darker & (alpha == 1)).any()
-
-
-def test_cut_by_the_frame_keeps_the_rest():
-    background = torch.zeros(3, 40, 40, dtype=torch.uint8)
-    whole, full = blend(background, torch.ones(4, 10, 10), Placement(0.5, 0.2, 0.2, False, 0.0, 0.0))
-    moved, part = blend(background, torch.ones(4, 10, 10), Placement(0.5, -0.25, 0.2, False, 0.0, 0.0))
-    assert torch.equal(moved[:, :, :10], whole[:, :, 18:28])
-    assert part.sum() == full.sum() / 2
-    away, none = blend(background, torch.ones(4, 10, 10), Placement(0.5, 3.0, 0.2, False, 0.0, 0.5))
-    assert torch.equal(away, background)
-    assert not none.any()
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**40), st.integers(0, 2**50), st.integers(1, 400), st.integers(1, 400), st.booleans())
-def test_placements_are_drawn_within_their_ranges(seed, number, rows, columns, anywhere):
-    arguments = {"mirrored": False, "anywhere": anywhere}
-    place = draw_placement(seed, number, (rows, columns), (60, 90), **arguments)
-    assert place == draw_placement(seed, number, (rows, columns), (60, 90), **arguments)
-    wide = place.scale * columns / rows * 60 / 90
-    assert place.scale <= 0.7
-    assert wide <= 0.951
-    assert -0.21 * wide <= place.left <= 1
-    assert place.top >= -0.21 * place.scale
-    if not anywhere:
-        assert 0.599 <= place.top + place.scale <= 1.03
-
-
-def test_backgrounds_of_other_shapes_show_their_middle(tmp_path):
-    wide = np.zeros((20, 80, 3), np.uint8)
-    wide[:, 30:50] = 255
-    Image.fromarray(wide).save(tmp_path / "wide.png")
-    assert (load_background(tmp_path / "wide.png", (40, 40))[:, 4:-4] > 245).all()  # the filter rings a little
-
-
-def test_pictures_are_found_in_natural_order(tmp_path):
-    for name in ("b10.png", "b2.png", "b1.PNG", "notes.txt", ".hidden.png"):
-        (tmp_path / name).write_bytes(b"")
-    assert [p.name for p in find_pictures(tmp_path, "backgrounds")] == ["b1.PNG", "b2.png", "b10.png"]

@@ -16,8 +16,7 @@ from fgbgnet.synth.geometry import (
     cast_solids,
     intersect,
 )
-from fgbgnet.synth.parts import Group
-from fgbgnet.synth.scenes import _solids
+from fgbgnet.synth.parts import Group, join_solids
 
 LEVEL = np.array([[1.0, 0, 0], [0, -1.0, 0], [0, 0, 1.0]])  # right, down, forward of a camera that looks along z
 
@@ -34,7 +33,7 @@ def pixel_grid(height, width, focal):
 def one(kind, centre, half, axes=None, length=0.0):
     group = Group()
     group.add(kind, centre, half, np.zeros(15), axes=axes, length=length)
-    return _solids([group])[0]
+    return join_solids([group])[0]
 
 
 def test_sphere_has_its_closed_form_depth():
@@ -132,7 +131,7 @@ def test_the_nearer_solid_wins_and_behind_the_camera_is_nothing():
     group = Group()
     for z in (5.0, 3.0, -4.0):
         group.add(BOX, (0, 0, z), (0.5, 0.5, 0.25), np.zeros(15))
-    depth, index = cast_solids(_solids([group])[0], camera(), QUINCUNX)
+    depth, index = cast_solids(join_solids([group])[0], camera(), QUINCUNX)
     assert depth[0, 0, 20, 28].item() == pytest.approx(2.75)
     assert index[0, 0, 20, 28].item() == 1
     assert depth.shape == (1, 2, 40, 56)
@@ -140,7 +139,7 @@ def test_the_nearer_solid_wins_and_behind_the_camera_is_nothing():
 
 
 def test_scene_without_solids_is_empty():
-    solids, _, _ = _solids([Group(), Group()])
+    solids, _, _ = join_solids([Group(), Group()])
     cameras = Cameras(np.zeros((2, 3)), np.stack([LEVEL] * 2), np.full(2, 30.0), (20, 20))
     depth, index = cast_solids(solids, cameras, CENTRE)
     assert torch.isinf(depth).all()

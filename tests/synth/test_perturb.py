@@ -85,7 +85,7 @@ def test_noise_has_the_variance_that_it_claims():
     from fgbgnet.synth.perturb import operations
 
     grey = torch.full((1, 3, 200, 200), 0.4)
-    noisy = operations.noise(grey, torch.tensor([[0.02, 0.03, 5.0, 9.0]]))
+    noisy = operations.noise(grey, torch.tensor([[0.02, 0.03]]), [5])
     assert noisy.std().item() == pytest.approx((0.02**2 + 0.03**2 * 0.4) ** 0.5, rel=0.02)
     assert noisy.mean().item() == pytest.approx(0.4, abs=1e-3)
 
@@ -115,6 +115,47 @@ def test_blur_has_the_variance_that_it_claims(sigma):
     np.testing.assert_allclose(profile[30:35].numpy(), ive([2, 1, 0, 1, 2], sigma**2), atol=0.02)
 
 
+@pytest.mark.parametrize(("severity", "strength"), [(1, 0.03), (2, 0.06), (3, 0.1), (4, 0.16), (5, 0.22)])
+def test_white_balance_moves_red_against_blue_and_keeps_the_product(severity, strength):
+    grey = torch.full((40, 3, 2, 2), 0.4)
+    logs = (perturb(grey, "white_balance", severity, range(40)) / grey).log()[:, :, 0, 0]
+    warmth, tint = (logs[:, 0] - logs[:, 2]) / 2, logs[:, 1]
+    torch.testing.assert_close(warmth.abs(), torch.full((40,), strength), atol=1e-5, rtol=0)
+    assert 10 < (warmth > 0).sum() < 30
+    torch.testing.assert_close(logs.sum(1), torch.zeros(40), atol=1e-5, rtol=0)
+    assert (tint.abs() <= 0.4 * strength + 1e-6).all()
+    assert tint.std() > 0.1 * strength
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("name", NAMES)
+def test_other_precisions_get_the_same_perturbation(name, dtype, pictures):
+    given = pictures.to(dtype)
+    exact = perturb(given.float(), name, 4, [2**60 + 1, 5, 6, 7])
+    found = perturb(given, name, 4, [2**60 + 1, 5, 6, 7])
+    assert found.dtype == dtype
+    if dtype == torch.float64:
+        torch.testing.assert_close(found.float(), exact, atol=0.02 if name in ("jpeg", "mixed") else 1e-4, rtol=0)
+    else:
+        assert torch.equal(found, exact.to(dtype))
+
+
+def test_neighbouring_seeds_differ_in_half_precision(pictures):
+    many = pictures[:1].bfloat16().repeat(30, 1, 1, 1)
+    noisy = perturb(many, "noise", 5, range(2**62, 2**62 + 30))
+    assert len({picture.float().numpy().tobytes() for picture in noisy}) == 30
+    augment = RandomPerturb(p=1)
+    for seed in range(5):
+        assert torch.equal(augment(many[0], seed), augment(many[0].float(), seed).bfloat16())
+
+
+def test_a_little_beside_the_range_is_cut_off(pictures):
+    beside = pictures.clone()
+    beside[0, 0, 0, :2] = torch.tensor([-9e-4, 1 + 9e-4])
+    assert torch.equal(perturb(beside, "noise", 0, range(4)), beside.clamp(0, 1))
+    assert beside.min() < 0
+
+
 def test_shadows_only_darken(pictures):
     for name in ("soft_shadow", "hard_shadow"):
         shaded = perturb(pictures, name, 5, [1, 2, 3, 4])
@@ -139,6 +180,13 @@ def test_seeds_from_a_generator_are_reproducible(pictures):
         ({"seeds": [1, 2]}, InvalidArgumentError, "2 seeds came for 4"),
         ({"pictures": torch.rand(3, 8, 8)}, InvalidArgumentError, r"\(B, 3, H, W\)"),
         ({"pictures": torch.zeros(1, 3, 8, 8, dtype=torch.uint8)}, InvalidArgumentError, "uint8"),
+        ({"pictures": torch.full((4, 3, 8, 8), 255.0)}, InvalidArgumentError, "from 255 to 255.*divide by 255"),
+        ({"pictures": torch.full((4, 3, 8, 8), float("nan"))}, InvalidArgumentError, "nan"),
+        ({"pictures": torch.full((4, 3, 8, 8), -0.01)}, InvalidArgumentError, "-0.01"),
+        ({"pictures": torch.zeros(4, 3, 0, 8)}, InvalidArgumentError, "no pixels"),
+        ({"seeds": 5}, InvalidArgumentError, "seeds is 5; expected one integer per picture"),
+        ({"seeds": torch.tensor(5)}, InvalidArgumentError, "one integer per picture"),
+        ({"seeds": [1, 2, 3, 4.5]}, InvalidArgumentError, "one integer per picture"),
     ],
 )
 def test_wrong_input_is_named(change, error, text, pictures):
@@ -180,6 +228,10 @@ def test_random_perturb_refuses_what_it_cannot_do():
             RandomPerturb(**arguments)
     with pytest.raises(InvalidArgumentError, match=r"\(3, H, W\)"):
         RandomPerturb()(torch.rand(1, 3, 8, 8), 0)
+    with pytest.raises(InvalidArgumentError, match="divide by 255"):
+        RandomPerturb(p=0)(255 * torch.ones(3, 8, 8), 0)
+    with pytest.raises(InvalidArgumentError, match=r"seed is 0\.5"):
+        RandomPerturb()(torch.rand(3, 8, 8), 0.5)
 
 
 def test_random_perturb_without_probability_gives_a_copy():

@@ -1,12 +1,14 @@
+import copy
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from fgbgnet.data import Manifest, PairedFgBgDataset, seeded_split
-from fgbgnet.errors import InvalidArgumentError
-from fgbgnet.synth import SceneDataset, SceneGenerator, write_scenes
+from fgbgnet.data import make_loader, seeded_split
+from fgbgnet.errors import InvalidArgumentError, UnknownNameError
+from fgbgnet.synth import SceneDataset, SceneGenerator
 
 
 @pytest.fixture(scope="module")
@@ -114,42 +116,95 @@ def test_wrong_arguments_are_named(arguments):
 def test_wrong_index_and_group(dataset):
     with pytest.raises(IndexError, match="8 of 8"):
         dataset[8]
-    with pytest.raises(InvalidArgumentError, match="'background'"):
+    for index in (1.7, "1", torch.tensor(1.0)):
+        with pytest.raises(TypeError):
+            dataset[index]
+    assert same(dataset[np.int64(3)], dataset[3])
+    with pytest.raises(UnknownNameError, match="'background'"):
         dataset.group_ids("background")
 
 
-def test_written_scenes_are_read_back(dataset, tmp_path):
-    path = write_scenes(dataset, tmp_path, progress=False, batch_size=3)
-    manifest = Manifest.read(path)
-    assert manifest.column("bg_id").tolist() == ["0"] * 4 + ["1"] * 4
-    assert len(list((tmp_path / "bg").iterdir())) == 2
-    stored = PairedFgBgDataset(path)
-    assert list(stored.ids) == dataset.ids
-    for k in (0, 5):
-        ours, theirs = dataset[k], stored[k]
-        for key in ("bg", "fg_bg", "mask", "depth_valid"):
-            torch.testing.assert_close(theirs[key], ours[key], atol=1e-6, rtol=0)
-        torch.testing.assert_close(theirs["depth"], ours["depth"], atol=6e-4, rtol=0)
-    assert stored.depth_unit == "metres"
+@pytest.mark.parametrize(
+    ("indices", "text"),
+    [
+        ([0, 0], "position 0 twice"),
+        ([0, -8], "position 0 twice"),
+        ([3, 8], "indices hold 8; expected positions in 8 scenes"),
+        ([-9], "indices hold -9"),
+        ([True, False], "a mask of 2 values came to select from 8 scenes"),
+        ([0.5], "float64"),
+        ([[0, 1]], "shape"),
+        (3, "shape"),
+    ],
+)
+def test_wrong_subsets_are_refused_at_once(dataset, indices, text):
+    with pytest.raises(InvalidArgumentError, match=text):
+        dataset.subset(indices)
 
 
-def test_writing_resumes_and_repairs(dataset, tmp_path):
-    write_scenes(dataset, tmp_path, progress=False)
-    files = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
-    kept = tmp_path / "fg_bg" / "scene_00000001.png"
-    stamp = kept.stat().st_mtime_ns
-    (tmp_path / "mask" / "scene_00000003.png").unlink()
-    (tmp_path / "manifest.csv").unlink()
-    write_scenes(dataset, tmp_path, progress=False, batch_size=5)
-    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == files
-    assert kept.stat().st_mtime_ns == stamp
+def test_copies_keep_the_epoch_and_count_on_their_own(dataset):
+    first = dataset.with_transform(None)
+    first.set_epoch(5)
+    others = [
+        first.subset([1, 2]),
+        first.subset([]),
+        first.with_transform(None),
+        copy.deepcopy(first),
+        copy.copy(first),
+    ]
+    others.append(pickle.loads(pickle.dumps(first)))
+    assert [other.epoch for other in others] == [5] * 6
+    first.set_epoch(6)
+    assert [other.epoch for other in others] == [5] * 6
+    with pytest.raises(InvalidArgumentError, match="epoch is -1"):
+        first.set_epoch(-1)
 
 
-def test_writing_refuses_other_scenes_in_the_same_folder(dataset, tmp_path):
-    write_scenes(dataset.subset([0]), tmp_path, progress=False)
-    with pytest.raises(InvalidArgumentError, match="seed: 3 there, 0 now"):
-        write_scenes(SceneDataset(1, size=32, seed=0, scenes_per_background=4), tmp_path, progress=False)
-    with pytest.raises(InvalidArgumentError, match="no scenes"):
-        write_scenes(SceneDataset(0, size=32), tmp_path / "empty", progress=False)
-    with pytest.raises(InvalidArgumentError, match="quality is 0"):
-        write_scenes(dataset, tmp_path / "other", quality=0, progress=False)
+def test_fresh_scenes_are_those_of_their_numbers():
+    fresh = SceneDataset(4, size=32, seed=3, scenes_per_background=2, start=2, fresh=True)
+    plain = SceneDataset(40, size=32, seed=3, scenes_per_background=2)
+    seen = []
+    for epoch in range(3):
+        fresh.set_epoch(epoch)
+        assert fresh.ids == plain.ids[2 + 4 * epoch : 6 + 4 * epoch]
+        assert fresh.group_ids("bg").tolist() == ["1", "1", "2", "2"]
+        assert fresh.group_ids("fg").tolist() == ["2", "3", "4", "5"]
+        assert fresh.subset([3, 1]).ids == [fresh.ids[3], fresh.ids[1]]
+        assert all(same(fresh[k], plain[2 + 4 * epoch + k]) for k in (0, 3))
+        seen += fresh.ids
+    assert len(set(seen)) == 12
+    for wrong in ({"n": 5}, {"n": 4, "start": 1}):
+        with pytest.raises(InvalidArgumentError, match="multiples of scenes_per_background = 2"):
+            SceneDataset(**wrong, scenes_per_background=2, fresh=True)
+
+
+def test_sides_of_a_fresh_dataset_share_no_background_in_any_epoch():
+    whole = SceneDataset(24, size=32, scenes_per_background=3, fresh=True)
+    sides = seeded_split(whole, (0.5, 0.5), seed=1, group_by="bg")
+    shown = [set(), set()]
+    for epoch in range(4):
+        for side, backgrounds in zip(sides, shown, strict=True):
+            side.set_epoch(epoch)
+            backgrounds.update((side.numbers // 3).tolist())
+    assert not shown[0] & shown[1]
+    assert len(shown[0] | shown[1]) == 4 * 8
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_training_never_sees_a_fresh_scene_twice(num_workers):
+    def epochs(workers):
+        fresh = SceneDataset(6, size=32, seed=3, fresh=True)
+        loader = make_loader(
+            fresh, 3, train=True, num_workers=workers, **({"multiprocessing_context": "fork"} if workers else {})
+        )
+        assert loader.persistent_workers == (workers > 0)
+        return [list(loader) for _ in range(3)]
+
+    found = epochs(num_workers)
+    ids = [[i for batch in epoch for i in batch["id"]] for epoch in found]
+    for epoch in range(3):
+        assert sorted(ids[epoch]) == [f"scene_{k:08d}" for k in range(6 * epoch, 6 * epoch + 6)]
+    last = SceneDataset(18, size=32, seed=3)[int(ids[2][1][-8:])]
+    assert torch.equal(found[2][0]["fg_bg"][1], last["fg_bg"])
+    if num_workers:
+        assert ids == [[i for batch in epoch for i in batch["id"]] for epoch in epochs(0)]

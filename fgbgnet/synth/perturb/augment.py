@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from fgbgnet.errors import InvalidArgumentError, UnknownNameError
-from fgbgnet.synth.perturb.registry import MAX_SEVERITY, PERTURBATIONS
+from fgbgnet.synth.arguments import integer
+from fgbgnet.synth.perturb.registry import MAX_SEVERITY, PERTURBATIONS, checked
 from fgbgnet.synth.streams import stream
 
 # How often each is drawn relative to the others. Misalignment and light matter most in real pairs; the mixture is
@@ -89,15 +91,17 @@ class RandomPerturb:
 
         Returns:
             A new picture (3, H, W); the one given is not changed.
+
+        Raises:
+            InvalidArgumentError: If it is no such picture, or the seed is no integer.
         """
-        if picture.ndim != 3 or picture.shape[0] != 3 or not picture.is_floating_point():
-            raise InvalidArgumentError(
-                f"picture is {picture.dtype} of shape {tuple(picture.shape)}; expected floats (3, H, W) in [0, 1]"
-            )
-        batch = picture.unsqueeze(0)
-        for name, severity in self.draw(seed):
+        batch = checked(picture, "(3, H, W)").unsqueeze(0)
+        if picture.dtype not in (torch.float32, torch.float64):
+            batch = batch.float()  # rounded once, not after every step
+        for name, severity in self.draw(integer("seed", seed)):
             batch = PERTURBATIONS[name].apply(batch, [severity], [seed])
-        return batch[0].clone() if batch.data_ptr() == picture.data_ptr() else batch[0]
+        result = batch[0].to(picture.dtype)
+        return result.clone() if result.data_ptr() == picture.data_ptr() else result
 
     def __repr__(self) -> str:
         return f"RandomPerturb(p={self.p}, max_operations={self.max_operations}, max_severity={self.max_severity})"

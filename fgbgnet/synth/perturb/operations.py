@@ -2,11 +2,13 @@
 
 Every function takes pictures (B, 3, H, W), RGB in [0, 1], and one row of parameters per picture, and returns pictures
 in [0, 1]. Only operations whose rounding does not depend on the batch are used, so that a picture gets the same
-bits alone and among others. Lengths are fractions of the shorter side: one setting means the same at any size.
+bits alone and among others. Pictures are float32 or float64: in half precision neither parameters nor positions are
+exact. Lengths are fractions of the shorter side: one setting means the same at any size.
 """
 
 import io
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -81,18 +83,19 @@ def gamma(pictures: Tensor, parameters: Tensor) -> Tensor:
     return (below + (above - below) * (position - low)).view_as(pictures).clamp_(0, 1)
 
 
-def noise(pictures: Tensor, parameters: Tensor) -> Tensor:
+def noise(pictures: Tensor, parameters: Tensor, seeds: Sequence[int]) -> Tensor:
     """Sensor noise: variance = read noise + shot noise proportional to the signal.
 
     The noise of a value is the sum of four random bytes, which is close to Gaussian (excess kurtosis -0.3).
 
     Args:
         pictures: (B, 3, H, W).
-        parameters: (B, 4): sigma at black, extra sigma at white (full scale = 1), two 24-bit halves of the seed.
+        parameters: (B, 2): sigma at black, extra sigma at white (full scale = 1).
+        seeds: B integers from 0; not parameters, because a float does not hold them exactly.
     """
     fields = []
-    for high, low in parameters[:, 2:4].long().tolist():
-        stream = np.random.Generator(np.random.SFC64([high, low]))
+    for seed in seeds:
+        stream = np.random.Generator(np.random.SFC64(seed))
         count = pictures[0].numel()
         bytes_ = np.frombuffer(stream.bytes(4 * count), dtype=np.uint8).reshape(4, count)
         fields.append(bytes_.sum(axis=0, dtype=np.uint16).astype(np.float32))

@@ -1,7 +1,8 @@
 """Named perturbations with severities 1 to 5, and the function that applies them."""
 
 import math
-from collections.abc import Callable, Iterable
+import operator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,45 +15,75 @@ from fgbgnet.synth.streams import stream
 
 Draw = Callable[[np.random.Generator, float], list[float]]
 Operation = Callable[[Tensor, Tensor], Tensor]
+SeededOperation = Callable[[Tensor, Tensor, Sequence[int]], Tensor]
 
 MAX_SEVERITY = 5
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation of a perturbation, and the rule that draws its parameters from a stream and a severity."""
+
+    operation: Operation
+    draw: Draw
+
+    def __call__(self, pictures: Tensor, severities: Sequence[float], streams: Sequence[np.random.Generator]) -> Tensor:
+        """Applies it with what the streams give next; (B, 3, H, W), one severity and stream each."""
+        return self.operation(pictures, self._parameters(pictures, severities, streams))
+
+    def _parameters(
+        self, pictures: Tensor, severities: Sequence[float], streams: Sequence[np.random.Generator]
+    ) -> Tensor:
+        rows = [self.draw(rng, severity) for rng, severity in zip(streams, severities, strict=True)]
+        return torch.tensor(rows, dtype=pictures.dtype, device=pictures.device)
+
+
+@dataclass(frozen=True)
+class NoiseStep(Step):
+    """A step whose operation also takes one seed per picture."""
+
+    operation: SeededOperation  # type: ignore[assignment]
+
+    def __call__(self, pictures: Tensor, severities: Sequence[float], streams: Sequence[np.random.Generator]) -> Tensor:
+        """As `Step`; the seeds are drawn after the parameters and stay integers."""
+        parameters = self._parameters(pictures, severities, streams)
+        return self.operation(pictures, parameters, [int(rng.integers(2**63)) for rng in streams])
 
 
 @dataclass(frozen=True)
 class Perturbation:
     """One way in which a real background differs from the frame.
 
-    A perturbation is one or more steps, each an operation and the rule that draws its parameters from a random
-    stream and a severity. The stream does not depend on the severity: with the same seed a higher severity is more of
-    the same (the same direction of movement, the same place of the shadow).
+    A perturbation is one or more steps. The random stream that they share does not depend on the severity: with the
+    same seed a higher severity is more of the same (the same direction of movement, the same place of the shadow).
 
     Args:
         name: Key in `PERTURBATIONS`.
         meaning: What happens physically, and the values at severities 1 to 5.
-        steps: Pairs (operation, draw).
+        steps: What is done, in order.
         geometric: Whether pixels move. Such a perturbation belongs on the background alone, because on the frame it
             would move the picture away from its mask and depth.
     """
 
     name: str
     meaning: str
-    steps: tuple[tuple[Operation, Draw], ...]
+    steps: tuple[Step, ...]
     geometric: bool = False
 
     def apply(self, pictures: Tensor, severities: Iterable[float], seeds: Iterable[int]) -> Tensor:
         """Applies it to a batch that was checked before.
 
         Args:
-            pictures: (B, 3, H, W), RGB in [0, 1].
+            pictures: (B, 3, H, W), RGB in [0, 1]. Half precision is computed in float32.
             severities: B numbers from 0 to 5.
             seeds: B integers.
         """
         streams = [stream(seed, self.name) for seed in seeds]
         severities = list(severities)
-        for operation, draw in self.steps:
-            rows = [draw(rng, severity) for rng, severity in zip(streams, severities, strict=True)]
-            pictures = operation(pictures, torch.tensor(rows, dtype=pictures.dtype, device=pictures.device))
-        return pictures
+        exact = pictures if pictures.dtype in (torch.float32, torch.float64) else pictures.float()
+        for step in self.steps:
+            exact = step(exact, severities, streams)
+        return exact.to(pictures.dtype)
 
 
 def level(severity: float, *values: float, start: float = 0.0) -> float:
@@ -101,7 +132,7 @@ def _draw_white_balance(rng: np.random.Generator, severity: float) -> list[float
 
 def _draw_noise(rng: np.random.Generator, severity: float) -> list[float]:
     read = level(severity, 0.006, 0.012, 0.02, 0.032, 0.05)
-    return [read, 1.5 * read, float(rng.integers(2**24)), float(rng.integers(2**24))]
+    return [read, 1.5 * read]
 
 
 def _draw_defocus(rng: np.random.Generator, severity: float) -> list[float]:
@@ -134,12 +165,12 @@ def _milder(draw: Draw, factor: float) -> Draw:
 
 
 _MIXED = (
-    (ops.affine, _milder(_draw_shift, 0.8)),
-    (ops.shadow, _milder(_draw_soft_shadow, 0.8)),
-    (ops.linear, _milder(_draw_gain, 0.7)),
-    (ops.linear, _milder(_draw_white_balance, 0.6)),
-    (ops.noise, _milder(_draw_noise, 0.5)),
-    (ops.jpeg, _milder(_draw_jpeg, 0.7)),
+    Step(ops.affine, _milder(_draw_shift, 0.8)),
+    Step(ops.shadow, _milder(_draw_soft_shadow, 0.8)),
+    Step(ops.linear, _milder(_draw_gain, 0.7)),
+    Step(ops.linear, _milder(_draw_white_balance, 0.6)),
+    NoiseStep(ops.noise, _milder(_draw_noise, 0.5)),
+    Step(ops.jpeg, _milder(_draw_jpeg, 0.7)),
 )
 
 PERTURBATIONS: dict[str, Perturbation] = {
@@ -148,49 +179,86 @@ PERTURBATIONS: dict[str, Perturbation] = {
         Perturbation(
             "shift",
             "The camera was nudged: 0.25, 0.5, 1, 2, 3 % of the shorter side in a random direction.",
-            ((ops.affine, _draw_shift),),
+            (Step(ops.affine, _draw_shift),),
             geometric=True,
         ),
         Perturbation(
             "rotate_zoom",
             "The camera turned and zoomed: 0.2 to 2 degrees and 0.4 to 4 %, about the centre.",
-            ((ops.affine, _draw_rotate_zoom),),
+            (Step(ops.affine, _draw_rotate_zoom),),
             geometric=True,
         ),
         Perturbation(
-            "defocus", "Out of focus: blur of 0.25 to 1.2 % of the shorter side.", ((ops.blur, _draw_defocus),)
+            "defocus", "Out of focus: blur of 0.25 to 1.2 % of the shorter side.", (Step(ops.blur, _draw_defocus),)
         ),
         Perturbation(
             "soft_shadow",
             "A shadow with a wide penumbra, 12 to 60 % darker.",
-            ((ops.shadow, _draw_soft_shadow),),
+            (Step(ops.shadow, _draw_soft_shadow),),
         ),
         Perturbation(
             "hard_shadow",
             "A shadow with a sharp contour, 12 to 60 % darker.",
-            ((ops.shadow, _draw_hard_shadow),),
+            (Step(ops.shadow, _draw_hard_shadow),),
         ),
-        Perturbation("gain", "Exposure: every value times 1.05 to 1.57 or divided by it.", ((ops.linear, _draw_gain),)),
-        Perturbation("offset", "Stray light or black level: 2 to 16 % of full scale.", ((ops.linear, _draw_offset),)),
-        Perturbation("gamma", "Tone curve: exponent 1.08 to 1.7 or its inverse.", ((ops.gamma, _draw_gamma),)),
+        Perturbation(
+            "gain", "Exposure: every value times 1.05 to 1.57 or divided by it.", (Step(ops.linear, _draw_gain),)
+        ),
+        Perturbation(
+            "offset", "Stray light or black level: 2 to 16 % of full scale.", (Step(ops.linear, _draw_offset),)
+        ),
+        Perturbation("gamma", "Tone curve: exponent 1.08 to 1.7 or its inverse.", (Step(ops.gamma, _draw_gamma),)),
         Perturbation(
             "white_balance",
             "Colour temperature and tint: red against blue by 3 to 22 % each.",
-            ((ops.linear, _draw_white_balance),),
+            (Step(ops.linear, _draw_white_balance),),
         ),
-        Perturbation("noise", "Sensor noise: sigma 0.6 to 5 % at black, more at white.", ((ops.noise, _draw_noise),)),
-        Perturbation("jpeg", "Compression: quality 85, 70, 50, 32, 18.", ((ops.jpeg, _draw_jpeg),)),
+        Perturbation(
+            "noise", "Sensor noise: sigma 0.6 to 5 % at black, more at white.", (NoiseStep(ops.noise, _draw_noise),)
+        ),
+        Perturbation("jpeg", "Compression: quality 85, 70, 50, 32, 18.", (Step(ops.jpeg, _draw_jpeg),)),
         Perturbation("mixed", "Shift, shadow, gain, white balance, noise and JPEG together.", _MIXED, geometric=True),
     )
 }
 """Every perturbation by name, in the physical order: geometry, lens, light, sensor, codec."""
 
 
+def checked(pictures: Tensor, shape: str) -> Tensor:
+    """Pictures that are floats in [0, 1]; up to 1e-3 beside that, as resizing leaves it, is cut off.
+
+    Raises:
+        InvalidArgumentError: If they are no floats, out of range, or NaN.
+    """
+    found = f"{pictures.dtype} of shape {tuple(pictures.shape)}"
+    if pictures.ndim != shape.count(",") + 1 or pictures.shape[-3] != 3 or not pictures.is_floating_point():
+        raise InvalidArgumentError(f"pictures are {found}; expected floats {shape} in [0, 1]")
+    if 0 in pictures.shape[-3:]:
+        raise InvalidArgumentError(f"pictures have no pixels: {found}")
+    if pictures.numel() == 0:
+        return pictures
+    low, high = (bound.item() for bound in pictures.aminmax())
+    if not (low >= -1e-3 and high <= 1 + 1e-3):  # also catches NaN
+        raise InvalidArgumentError(
+            f"pictures hold values from {low:g} to {high:g}; expected [0, 1]: divide by 255, or perturb before "
+            "normalising"
+        )
+    return pictures if low >= 0 and high <= 1 else pictures.clamp(0, 1)
+
+
+def _integers(seeds: Iterable[int] | Tensor) -> list[int]:
+    try:
+        return [operator.index(seed) for seed in (seeds.tolist() if isinstance(seeds, Tensor) else seeds)]
+    except TypeError:
+        raise InvalidArgumentError(
+            f"seeds is {seeds!r}; expected one integer per picture ([5] for one), or a torch.Generator"
+        ) from None
+
+
 def perturb(pictures: Tensor, name: str, severity: float, seeds: Iterable[int] | Tensor | torch.Generator) -> Tensor:
     """Perturbs a batch; each picture depends on its own seed alone, whatever stands beside it.
 
     Args:
-        pictures: Floats (B, 3, H, W), RGB in [0, 1].
+        pictures: Floats (B, 3, H, W), RGB in [0, 1]. Half precision is computed in float32 and rounded at the end.
         name: Key of `PERTURBATIONS`.
         severity: 1 (barely visible) to 5 (as bad as real captures get); values between, and 0, are allowed.
         seeds: One integer per picture, or a generator that draws them.
@@ -200,7 +268,7 @@ def perturb(pictures: Tensor, name: str, severity: float, seeds: Iterable[int] |
 
     Raises:
         UnknownNameError: If there is no such perturbation.
-        InvalidArgumentError: If the shape, the severity or the number of seeds does not fit.
+        InvalidArgumentError: If the shape, the range, the severity or the seeds do not fit.
 
     >>> pictures = torch.rand(2, 3, 32, 32)
     >>> both = perturb(pictures, "mixed", 3, seeds=[1, 2])
@@ -209,16 +277,13 @@ def perturb(pictures: Tensor, name: str, severity: float, seeds: Iterable[int] |
     """
     if name not in PERTURBATIONS:
         raise UnknownNameError("perturbation", name, PERTURBATIONS, "fgbgnet.synth.PERTURBATIONS lists all.")
-    if pictures.ndim != 4 or pictures.shape[1] != 3 or not pictures.is_floating_point():
-        raise InvalidArgumentError(
-            f"pictures are {pictures.dtype} of shape {tuple(pictures.shape)}; expected floats (B, 3, H, W) in [0, 1]"
-        )
+    pictures = checked(pictures, "(B, 3, H, W)")
     if not 0 <= severity <= MAX_SEVERITY:
         raise InvalidArgumentError(f"severity is {severity}; expected 1 to {MAX_SEVERITY}")
     count = len(pictures)
     if isinstance(seeds, torch.Generator):
         seeds = torch.randint(2**62, (count,), generator=seeds, device=seeds.device)
-    numbers = [int(seed) for seed in (seeds.tolist() if isinstance(seeds, Tensor) else seeds)]
+    numbers = _integers(seeds)
     if len(numbers) != count:
         raise InvalidArgumentError(f"{len(numbers)} seeds came for {count} pictures; expected one seed per picture")
     if count == 0:
@@ -226,4 +291,4 @@ def perturb(pictures: Tensor, name: str, severity: float, seeds: Iterable[int] |
     return PERTURBATIONS[name].apply(pictures, [severity] * count, numbers)
 
 
-__all__ = ["MAX_SEVERITY", "PERTURBATIONS", "Perturbation", "perturb"]
+__all__ = ["MAX_SEVERITY", "PERTURBATIONS", "NoiseStep", "Perturbation", "Step", "checked", "perturb"]
