@@ -1,6 +1,7 @@
 """fgbgnet: a clean background and the same scene with something new in it -> foreground mask and depth map.
 
-The public API is this page. Names are imported when they are first used, so that ``import fgbgnet`` is light.
+The public API is this page. Names and rooms (``fgbgnet.models`` and the others) are imported when they are first used,
+so that ``import fgbgnet`` is light.
 """
 
 from importlib import import_module
@@ -62,11 +63,17 @@ _HOMES = {
     "types": ("Sample",),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_ROOMS = (
+    "data", "errors", "evaluation", "inference", "losses", "metrics", "models", "plotting", "synth", "training",
+    "types",
+)  # fmt: skip
 
 __all__ = sorted(_HOME_OF)
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public object
+    if name in _ROOMS:
+        return import_module(f"fgbgnet.{name}")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'fgbgnet' has no attribute {name!r}")
     value = getattr(import_module(f"fgbgnet.{_HOME_OF[name]}"), name)
@@ -75,4 +82,4 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public object
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    return sorted({*globals(), *__all__, *_ROOMS})

@@ -2,8 +2,9 @@
 
 import json
 import os
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,36 @@ from fgbgnet.types import PathInput
 def atomic_path(path: PathInput) -> Iterator[Path]:
     """Yields a temporary path beside ``path``; what was written there takes its place when the block ends well.
 
-    An interruption or a full disk leaves the former file as it was and no rubbish beside it.
+    An interruption or a full disk leaves the former file as it was and no rubbish beside it. Threads and processes
+    that write the same path do not disturb each other: the file is that of one of them, whole.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last: many writers choose the format by it.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    # And the writer makes the file itself, with the permissions that the user's mask gives to any new file; those of
+    # the tempfile module would be the owner's alone.
+    temporary = path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex}.tmp{path.suffix}")
     try:
         yield temporary
-        with temporary.open("rb") as file:
+        with temporary.open("r+b") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+        _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a renaming survive a loss of power, on systems where a folder can be synchronised."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        with suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_bytes(path: PathInput, content: bytes) -> Path:

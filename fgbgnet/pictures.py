@@ -15,6 +15,10 @@ from fgbgnet.types import PathInput
 
 PictureInput: TypeAlias = PathInput | Image.Image | npt.NDArray[Any] | Tensor
 
+_SPANS = {torch.bool: 1, torch.uint8: 255, torch.uint16: 65535}
+_TYPES = "uint8, uint16, bool, or floats in [0, 1]"
+_TOLERANCE = 1e-3
+
 
 def open_picture(source: PathInput | bytes, name: str | None = None) -> Image.Image:
     """Opens and fully decodes a picture, upright.
@@ -44,21 +48,54 @@ def open_picture(source: PathInput | bytes, name: str | None = None) -> Image.Im
         raise PictureError(f"{name} cannot be decoded ({error}); copy or make it again") from error
 
 
-def to_rgb(picture: Image.Image) -> npt.NDArray[np.uint8]:
+def to_rgb(picture: Image.Image, name: str = "the picture") -> npt.NDArray[np.uint8]:
     """Any Pillow mode -> uint8 (H, W, 3).
 
-    16-bit grey is scaled by 255/65535, transparency is dropped, CMYK and palettes are converted.
+    Transparency is dropped, CMYK and palettes are converted. 16-bit grey (``I;16``) spans 65535. 32-bit integers
+    (``I``) do not say what they span: values up to 65535 of which some are above 255 are 16-bit grey, others are
+    refused, since 8-bit values and a dark 16-bit picture look the same. Floats (``F``) are in [0, 1].
+
+    Args:
+        picture: The picture.
+        name: How errors call it.
+
+    Raises:
+        PictureError: If 32-bit integers are ambiguous or out of range, or floats are outside [0, 1].
 
     >>> to_rgb(Image.new("L", (3, 2), 7)).shape
     (2, 3, 3)
     """
     if picture.mode.startswith("I") or picture.mode == "F":
-        grey = np.asarray(picture, dtype=np.float32)
-        scaled = np.clip(grey * (255 / 65535 if picture.mode != "F" else 255), 0, 255)
-        return np.repeat(np.rint(scaled).astype(np.uint8)[..., None], 3, axis=2)
+        grey = np.asarray(picture)
+        if picture.mode == "F":
+            _check_floats(grey, name)
+        elif picture.mode == "I":
+            _check_integers(grey, name)
+        scaled = grey * (255 if picture.mode == "F" else 255 / 65535)
+        return np.repeat(np.rint(scaled.clip(0, 255)).astype(np.uint8)[..., None], 3, axis=2)
     if picture.mode == "P" and "transparency" in picture.info:
         picture = picture.convert("RGBA")
     return np.array(picture.convert("RGB"))  # a copy: torch wants writable memory
+
+
+def _check_floats(grey: npt.NDArray[Any], name: str) -> None:
+    low, high = (float(grey.min()), float(grey.max())) if grey.size else (0.0, 0.0)
+    if not (low >= -_TOLERANCE and high <= 1 + _TOLERANCE):  # also catches NaN
+        raise PictureError(f"{name} holds floats (mode F) from {low:g} to {high:g}; expected [0, 1]. Scale them first")
+
+
+def _check_integers(grey: npt.NDArray[Any], name: str) -> None:
+    low, high = (int(grey.min()), int(grey.max())) if grey.size else (0, 0)
+    if low < 0 or high > 65535:
+        raise PictureError(
+            f"{name} holds 32-bit integers (mode I) from {low} to {high}; expected 0 to 65535. "
+            "Save it as 8-bit or 16-bit grey"
+        )
+    if 0 < high <= 255:
+        raise PictureError(
+            f"{name} holds 32-bit integers (mode I) up to {high}, which may be 8-bit grey or a dark 16-bit picture. "
+            "Convert it first: 8-bit with Image.fromarray(numpy.asarray(picture).astype('uint8')), 16-bit with 'uint16'"
+        )
 
 
 def load_picture(source: PictureInput, argument: str = "picture") -> Tensor:
@@ -66,12 +103,13 @@ def load_picture(source: PictureInput, argument: str = "picture") -> Tensor:
 
     Args:
         source: A path; a Pillow picture of any mode; an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); or a
-            tensor (3, H, W) or (1, 3, H, W). Integers span their type's range, floats span [0, 1].
+            tensor (3, H, W) or (1, 3, H, W). uint8 spans 255 and uint16 spans 65535, bool is 0 or 1, floats are in
+            [0, 1]; other types are refused, since they do not say what they span.
         argument: How errors call the argument.
 
     Raises:
         MissingFileError: If a path leads nowhere.
-        PictureError: If a file is no picture.
+        PictureError: If a file is no picture, or a picture's values do not say how bright they are, see `to_rgb`.
         InvalidArgumentError: If an array or tensor has another shape, type or range.
     """
     if isinstance(source, Tensor):
@@ -79,9 +117,9 @@ def load_picture(source: PictureInput, argument: str = "picture") -> Tensor:
     if isinstance(source, np.ndarray):
         return _from_array(source, argument)
     if isinstance(source, Image.Image):
-        rgb = to_rgb(ImageOps.exif_transpose(source))
+        rgb = to_rgb(ImageOps.exif_transpose(source), argument)
     elif isinstance(source, str | Path) or hasattr(source, "__fspath__"):
-        rgb = to_rgb(open_picture(source))
+        rgb = to_rgb(open_picture(source), str(source))
     else:
         raise InvalidArgumentError(
             f"{argument} is a {type(source).__name__}; expected a path, a Pillow picture, an array or a tensor"
@@ -109,22 +147,22 @@ def _from_array(array: npt.NDArray[Any], argument: str) -> Tensor:
             "channels last, RGB. Channels-first pictures are passed as tensors"
         )
     rgb = np.broadcast_to(array[..., :3], (*array.shape[:2], 3))
-    if rgb.dtype == np.uint16:
-        rgb = rgb.astype(np.float32) / 65535
-    if rgb.dtype == bool:
-        rgb = rgb.astype(np.float32)
-    return _to_unit_range(torch.from_numpy(np.array(rgb)).permute(2, 0, 1), argument)
+    try:
+        tensor = torch.from_numpy(np.array(rgb))
+    except TypeError as error:
+        raise InvalidArgumentError(f"{argument} has type {rgb.dtype}; expected {_TYPES}") from error
+    return _to_unit_range(tensor.permute(2, 0, 1), argument)
 
 
 def _to_unit_range(picture: Tensor, argument: str) -> Tensor:
     if 0 in picture.shape:
         raise InvalidArgumentError(f"{argument} has no pixels: shape {tuple(picture.shape)}")
-    if picture.dtype == torch.uint8:
-        return picture.float().div(255)
+    if picture.dtype in _SPANS:
+        return picture.float().div(_SPANS[picture.dtype])
     if not picture.is_floating_point():
-        raise InvalidArgumentError(f"{argument} has type {picture.dtype}; expected uint8, or floats in [0, 1]")
+        raise InvalidArgumentError(f"{argument} has type {picture.dtype}; expected {_TYPES}")
     low, high = picture.min().item(), picture.max().item()
-    if not (low >= -1e-3 and high <= 1 + 1e-3):  # also catches NaN
+    if not (low >= -_TOLERANCE and high <= 1 + _TOLERANCE):  # also catches NaN
         raise InvalidArgumentError(
             f"{argument} holds floats from {low:g} to {high:g}; expected [0, 1]. Divide by 255, or pass uint8; "
             "do not normalise, the model does that itself"

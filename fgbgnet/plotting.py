@@ -119,7 +119,8 @@ def panels(
     if predicted_depth is not None:
         rows.append(Panel("predicted depth", depth_to_rgb(predicted_depth, None, *limits)))
         if has_truth and depth is not None:
-            error = (_plane(predicted_depth) - _plane(depth)) / np.maximum(_plane(depth), 1e-6)
+            with np.errstate(invalid="ignore"):  # what is not finite becomes grey
+                error = (_plane(predicted_depth) - _plane(depth)) / np.maximum(_plane(depth), 1e-6)
             rows.append(Panel("depth error", _signed_to_rgb(error, depth_valid)))
     return rows
 
@@ -215,17 +216,23 @@ def _grey(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     return np.repeat(_rounded(plane.clip(0, 1) * 255)[..., None], 3, axis=2)
 
 
-def _limits(depth: Tensor, valid: Tensor | None) -> tuple[float, float]:
+def _limits(depth: Tensor, valid: Tensor | None) -> tuple[float | None, float | None]:
     values = _plane(depth)
     usable = np.isfinite(values) if valid is None else np.isfinite(values) & (_plane(valid) > 0)
+    if not usable.any():
+        return None, None
     return float(np.percentile(values[usable], 1)), float(np.percentile(values[usable], 99))
 
 
 def _signed_to_rgb(error: npt.NDArray[Any], valid: Tensor | None, full: float = 0.5) -> npt.NDArray[np.uint8]:
-    """Relative error: white at none, red where too near (negative), blue where too far; ``full`` saturates."""
+    """Relative error: white at none, red where too near (negative), blue where too far; ``full`` saturates.
+
+    Grey where it is not a finite number, or the truth not valid.
+    """
     share = np.clip(np.nan_to_num(error) / full, -1, 1)[..., None]
     white, far, near = np.array([255.0] * 3), np.array(_MISSED, float), np.array(_FALSE_ALARM, float)
     rgb = white + np.abs(share) * (np.where(share > 0, far, near) - white)
+    rgb[~np.isfinite(error)] = _INVALID
     if valid is not None:
         rgb[_plane(valid) == 0] = _INVALID
     return _rounded(rgb)

@@ -1,11 +1,13 @@
 """What a model says about one pair of pictures."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from fgbgnet.files import atomic_path
@@ -43,7 +45,9 @@ class Prediction:
         """Writes ``mask.png``, ``depth.png`` and ``overview.png``.
 
         The mask is 8-bit, 0 or 255. The depth is 16-bit: millimetres for metres (so at most 65.535 m), shares of
-        65535 for relative depth; values outside are cut off.
+        65535 for relative depth; values outside are cut off, and what is not a number is 0. The text chunks ``unit``
+        and ``scale`` of the PNG say which: stored value times scale is the distance in the unit. A file of a layer
+        that was not predicted is removed, so that the folder never mixes two predictions.
 
         Args:
             folder: Made if it is missing.
@@ -52,12 +56,17 @@ class Prediction:
             The folder.
         """
         folder = Path(folder)
-        if self.mask is not None:
+        if self.mask is None:
+            (folder / "mask.png").unlink(missing_ok=True)
+        else:
             _save_png(Image.fromarray(self.mask.numpy().astype(np.uint8) * 255), folder / "mask.png")
-        if self.depth is not None:
+        if self.depth is None:
+            (folder / "depth.png").unlink(missing_ok=True)
+        else:
             steps = self.depth.double().numpy() * DEPTH_STEPS[self.depth_unit]
-            stored = np.rint(np.clip(steps, 0, 65535)).astype(np.uint16)
-            _save_png(Image.fromarray(stored), folder / "depth.png")
+            stored = np.rint(np.clip(np.nan_to_num(steps, nan=0), 0, 65535)).astype(np.uint16)
+            text = {"unit": self.depth_unit, "scale": repr(1 / DEPTH_STEPS[self.depth_unit])}
+            _save_png(Image.fromarray(stored), folder / "depth.png", text)
         _save_png(overview(self.bg, self.fg_bg, prediction=self), folder / "overview.png")
         return folder
 
@@ -66,9 +75,12 @@ class Prediction:
         return plot_sample({"bg": self.bg, "fg_bg": self.fg_bg}, prediction=self)
 
 
-def _save_png(picture: Image.Image, path: Path) -> None:
+def _save_png(picture: Image.Image, path: Path, text: Mapping[str, str] | None = None) -> None:
+    info = PngInfo()
+    for key, value in (text or {}).items():
+        info.add_text(key, value)
     with atomic_path(path) as temporary:
-        picture.save(temporary)
+        picture.save(temporary, pnginfo=info)
 
 
 __all__ = ["DEPTH_STEPS", "Prediction"]

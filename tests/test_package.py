@@ -34,6 +34,21 @@ def test_import_is_light():
     assert output.strip() == "[]"
 
 
+ROOMS = [
+    "data", "errors", "evaluation", "inference", "losses", "metrics", "models", "plotting", "synth", "training",
+    "types",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_are_attributes_of_a_bare_import(room):
+    assert room in dir(fgbgnet)
+    code = f"import fgbgnet; assert fgbgnet.{room}.__name__ == 'fgbgnet.{room}'"
+    if room in ("models", "training"):  # the others by the same lines, without the price of a process each
+        subprocess.run([sys.executable, "-c", code], check=True)
+    assert fgbgnet.__getattr__(room) is sys.modules[f"fgbgnet.{room}"]
+
+
 def test_unknown_name():
     with pytest.raises(AttributeError, match="Mainfest"):
         _ = fgbgnet.Mainfest

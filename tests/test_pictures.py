@@ -20,6 +20,39 @@ def test_modes():
     assert set(np.unique(to_rgb(picture.convert("1")))) == {0, 255}
 
 
+def integers(*values):
+    return Image.fromarray(np.array([values], np.int32))
+
+
+def test_sixteen_bits_span_65535_however_dark():
+    assert to_rgb(Image.fromarray(np.array([[0, 255, 257, 65535]], np.uint16)))[0, :, 0].tolist() == [0, 1, 1, 255]
+    assert integers(0, 257).mode == "I"
+    assert to_rgb(integers(0, 257, 65535))[0, :, 0].tolist() == [0, 1, 255]
+    assert to_rgb(integers(0, 0)).tolist() == [[[0] * 3] * 2]  # black is black in any scale
+
+
+@pytest.mark.parametrize(
+    ("picture", "words"),
+    [
+        (integers(0, 255), "8-bit grey or a dark 16-bit picture"),
+        (integers(0, 1), "up to 1, which may be"),
+        (integers(0, 65536), "0 to 65535"),
+        (integers(-1, 300), "from -1 to 300"),
+        (Image.fromarray(np.array([[0, 255]], np.float32)), "from 0 to 255"),
+        (Image.fromarray(np.array([[0, -0.5]], np.float32)), "from -0.5 to 0"),
+        (Image.fromarray(np.array([[0, np.nan]], np.float32)), "nan"),
+    ],
+)
+def test_values_that_do_not_say_how_bright_they_are(picture, words, tmp_path):
+    with pytest.raises(PictureError, match=words):
+        to_rgb(picture)
+    with pytest.raises(PictureError, match=f"^fg_bg .*{words}"):
+        load_picture(picture, "fg_bg")
+    picture.save(tmp_path / "odd.tif")
+    with pytest.raises(PictureError, match=rf"odd\.tif .*{words}"):
+        load_picture(tmp_path / "odd.tif")
+
+
 def test_palette_with_transparency_keeps_its_colours(tmp_path):
     picture = Image.new("P", (2, 1))
     picture.putpalette([255, 0, 0, 0, 0, 255])

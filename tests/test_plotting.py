@@ -75,6 +75,18 @@ def test_truth_and_prediction_share_their_colours(sample, prediction):
     assert (rows["depth error"][valid] == 255).all()  # no error is white
 
 
+def test_depth_without_a_finite_pixel_is_grey(sample, prediction):
+    nothing = torch.full((1, 20, 30), float("nan"))
+    lost = Prediction(prediction.mask, None, nothing[0] * float("inf"), "metres", sample["bg"], sample["fg_bg"])
+    for valid in (None, torch.ones(1, 20, 30, dtype=torch.bool)):
+        for depth, guess in ((nothing, prediction), (sample["depth"], lost), (nothing, lost), (nothing / 0, lost)):
+            rows = {p.caption: p.rgb for p in panels(sample["bg"], sample["fg_bg"], None, depth, valid, guess)}
+            assert (rows["depth error"] == 128).all()
+            assert (rows["depth"] == 128).all() == (depth is not sample["depth"])
+            assert (rows["predicted depth"] == 128).all() == (guess is lost)
+    assert overview(sample["bg"], sample["fg_bg"], depth=nothing).size[0] > 0
+
+
 def test_sheet_holds_every_panel_at_its_place():
     row = [Panel(str(i), np.full((10, 100, 3), 40 * i, np.uint8)) for i in range(3)]
     sheet = np.asarray(tile(row, columns=2))

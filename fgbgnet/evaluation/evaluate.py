@@ -21,17 +21,18 @@ from fgbgnet.files import write_json
 from fgbgnet.metrics import (
     DepthAggregation,
     DepthAlignment,
+    DepthProtocol,
     compute_depth_metrics,
     compute_mask_metrics,
+    depth_protocol,
     depth_statistics,
     mask_statistics,
 )
-from fgbgnet.types import PathInput
+from fgbgnet.models.modes import evaluating
+from fgbgnet.types import DepthUnit, PathInput
 from fgbgnet.version import __version__
 
 _FIT_SAMPLES = 256
-_MIN_DEPTH = {"metres": 1e-3, "relative": 2 / 255}
-"""Below it truth does not count: a ratio to zero says nothing, and 8-bit maps are noise at their first two steps."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,9 @@ def evaluate(
             the sample's id; None evaluates the backgrounds as they are.
         floors: Whether to compute the floors.
         floor_data: A dataset, for example the training set, on which thresholds and mean depths are fitted.
-        alignment: How depth is aligned, see `fgbgnet.metrics.align_depth`; None is ``none`` when model and truth are in
-            metres, and ``scale_shift`` otherwise.
+        alignment: How depth is aligned, see `fgbgnet.metrics.align_depth`; None is what
+            `fgbgnet.metrics.depth_protocol` says: ``none`` when model and truth are in metres, ``scale_shift``
+            otherwise.
         aggregation: Depth figures pooled over pixels, or averaged over pictures.
         threshold: Probability above which a pixel is foreground.
         seed: Seed of the perturbation.
@@ -132,7 +134,7 @@ def evaluate(
 
     Raises:
         InvalidArgumentError: The dataset is empty, or the model returns neither task.
-        UnknownNameError: There is no such perturbation, alignment or aggregation.
+        UnknownNameError: There is no such perturbation, alignment, aggregation or unit.
 
     Example:
         >>> from fgbgnet.evaluation import Difference
@@ -145,28 +147,17 @@ def evaluate(
     home = _device_of(model)
     stream = BatchStream(dataset, batch_size, num_workers, device or home, perturbation, seed)
     model_unit = getattr(model, "depth_unit", None)
-    unit = getattr(dataset, "depth_unit", None) or model_unit or "relative"
-    metric = unit == "metres" and model_unit in ("metres", None)
-    depth_options = {
-        "alignment": alignment or ("none" if metric else "scale_shift"),
-        "min_depth": _MIN_DEPTH.get(unit, _MIN_DEPTH["relative"]),
-    }
+    unit: DepthUnit = getattr(dataset, "depth_unit", None) or model_unit or "relative"
+    options = depth_protocol(unit, model_unit)
+    if alignment is not None:
+        options["alignment"] = alignment
     # Wrong names are told before the work, not after it.
     empty = torch.ones(1, 1, 1, 1)
-    compute_depth_metrics(depth_statistics(empty, empty, **depth_options), aggregation)  # type: ignore[arg-type]
+    compute_depth_metrics(depth_statistics(empty, empty, **options), aggregation)
     mask_statistics(empty, empty, threshold=threshold)
-    fitted = _fit_floors(stream, floor_data, Floors(depth_options, aggregation)) if floors else None
-    sums: dict[str, Tensor] = {}
-    sizes: set[tuple[int, int]] = set()
-    with _evaluating(model, stream.device, home), tqdm(total=len(stream), unit="img", disable=not progress) as bar:
-        for batch, names in stream:
-            for task, statistics in _statistics(model, batch, threshold, depth_options).items():
-                sums[task] = sums[task] + statistics if task in sums else statistics
-            if fitted is not None:
-                fitted.update(batch, names, sums)
-            if len(sizes) < 9:
-                sizes.add(size_of(batch))
-            bar.update(len(names))
+    fitted = _fit_floors(stream, floor_data, Floors(dict(options), aggregation)) if floors else None
+    with evaluating(model), _moved(model, stream.device, home):
+        sums, sizes = _sums(model, stream, threshold, options, fitted, progress)
     return Evaluation(
         n=len(stream),
         mask=compute_mask_metrics(sums["mask"]) if "mask" in sums else None,
@@ -177,8 +168,8 @@ def evaluate(
             "mask_threshold": threshold,
             "depth_unit": unit,
             "depth_unit_of_model": model_unit,
-            "depth_alignment": depth_options["alignment"],
-            "depth_min": depth_options["min_depth"],
+            "depth_alignment": options["alignment"],
+            "depth_min": options["min_depth"],
             "depth_aggregation": aggregation,
             "perturbation": _named(perturbation),
             "seed": seed,
@@ -187,9 +178,32 @@ def evaluate(
     )
 
 
+def _sums(
+    model: nn.Module,
+    stream: BatchStream,
+    threshold: float,
+    options: DepthProtocol,
+    floors: Floors | None,
+    progress: bool,
+) -> tuple[dict[str, Tensor], set[tuple[int, int]]]:
+    """Statistics of each task over all batches, and the first sizes that were met; feeds the floors on the way."""
+    sums: dict[str, Tensor] = {}
+    sizes: set[tuple[int, int]] = set()
+    with tqdm(total=len(stream), unit="img", disable=not progress) as bar:
+        for batch, names in stream:
+            for task, statistics in _statistics(model, batch, threshold, options).items():
+                sums[task] = sums[task] + statistics if task in sums else statistics
+            if floors is not None:
+                floors.update(batch, names, sums)
+            if len(sizes) < 9:
+                sizes.add(size_of(batch))
+            bar.update(len(names))
+    return sums, sizes
+
+
 @torch.inference_mode()
 def _statistics(
-    model: nn.Module, batch: Mapping[str, Any], threshold: float, depth_options: Mapping[str, Any]
+    model: nn.Module, batch: Mapping[str, Any], threshold: float, options: DepthProtocol
 ) -> dict[str, Tensor]:
     outputs = model(batch["bg"], batch["fg_bg"])
     statistics: dict[str, Tensor] = {}
@@ -197,7 +211,7 @@ def _statistics(
         statistics["mask"] = mask_statistics(outputs["mask"], batch["mask"], threshold=threshold)
     if "depth" in outputs:
         layers = outputs["depth"], batch["depth"], batch["depth_valid"], batch["mask"]
-        statistics["depth"] = depth_statistics(*layers, **depth_options)
+        statistics["depth"] = depth_statistics(*layers, **options)
     if not statistics:
         raise InvalidArgumentError(f"the model returned {sorted(outputs)}; expected 'mask', 'depth' or both.")
     return {task: values.cpu() for task, values in statistics.items()}
@@ -219,19 +233,12 @@ def _fit_floors(stream: BatchStream, floor_data: Any, floors: Floors) -> Floors:
 
 
 @contextmanager
-def _evaluating(model: nn.Module, device: torch.device, home: torch.device) -> Iterator[None]:
-    """Evaluation mode on a device; afterwards every module is as it was.
-
-    Module by module, since a frozen branch stays in evaluation mode while the rest trains.
-    """
-    modes = [(module, module.training) for module in model.modules()]
+def _moved(model: nn.Module, device: torch.device, home: torch.device) -> Iterator[None]:
     try:
-        model.to(device).eval()
+        model.to(device)
         yield
     finally:
         model.to(home)
-        for module, training in modes:
-            module.training = training
 
 
 def _device_of(model: nn.Module) -> torch.device:

@@ -22,6 +22,7 @@ from fgbgnet.metrics.mask import (
     mask_statistics,
     mask_threshold_statistics,
 )
+from fgbgnet.metrics.protocol import DepthProtocol, depth_protocol
 
 if TYPE_CHECKING:
     from fgbgnet.metrics.modules import DepthMetrics, MaskMetrics
@@ -44,12 +45,14 @@ __all__ = [
     "DepthAggregation",
     "DepthAlignment",
     "DepthMetrics",
+    "DepthProtocol",
     "MaskMetrics",
     "align_depth",
     "boundary_width",
     "compute_depth_metrics",
     "compute_mask_metrics",
     "contour_band",
+    "depth_protocol",
     "depth_statistics",
     "inner_boundary",
     "mask_statistics",

@@ -5,6 +5,8 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
+from fgbgnet.metrics.precision import for_float64
+
 DepthAlignment: TypeAlias = Literal["none", "median", "scale_shift"]
 
 
@@ -25,7 +27,7 @@ def align_depth(prediction: Tensor, target: Tensor, valid: Tensor, alignment: De
         alignment: How.
 
     Returns:
-        Same shape; float64 unless the alignment is ``none``.
+        Same shape; unless the alignment is ``none`` float64, and on the CPU if the device has no float64.
 
     Example:
         >>> truth = torch.rand(1, 1, 4, 4, dtype=torch.float64)
@@ -36,6 +38,7 @@ def align_depth(prediction: Tensor, target: Tensor, valid: Tensor, alignment: De
     if alignment == "none":
         return prediction
     align = _median if alignment == "median" else _scale_shift
+    prediction, target, valid = for_float64(prediction, target, valid)
     aligned = prediction.double()
     return torch.stack([align(p, t[v].double(), v) for p, t, v in zip(aligned, target, valid, strict=True)])
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from fgbgnet.errors import InvalidArgumentError, UnknownNameError
 from fgbgnet.metrics.alignment import DepthAlignment, align_depth
 from fgbgnet.metrics.boundary import boundary_width, contour_band
+from fgbgnet.metrics.precision import for_float64
 
 DepthAggregation: TypeAlias = Literal["pixel", "image"]
 
@@ -53,8 +54,8 @@ def depth_statistics(
         max_depth: Truth at or above this is not valid and predictions are lowered to it; None is no limit.
 
     Returns:
-        float64 (3, 22) on the device of the prediction: a row per region of `DEPTH_REGIONS`, columns as in
-        `DEPTH_STATISTICS`. Matrices of several batches add up.
+        float64 (3, 22): a row per region of `DEPTH_REGIONS`, columns as in `DEPTH_STATISTICS`; on the device of the
+        prediction, or on the CPU if that device has no float64. Matrices of several batches add up.
 
     Raises:
         InvalidArgumentError: Shapes differ, ``valid`` is not bool, or the range is empty.
@@ -75,6 +76,7 @@ def depth_statistics(
         raise InvalidArgumentError(
             f"min_depth={min_depth!r}, max_depth={max_depth!r}; expected 0 < min_depth < max_depth."
         )
+    prediction, target, valid, mask = for_float64(prediction, target, valid, mask)
     prediction, target = prediction.detach().float(), target.detach().float()
     usable = target.isfinite() & (target > min_depth) & (target < (max_depth or math.inf))
     usable = usable if valid is None else usable & valid
@@ -107,7 +109,7 @@ def compute_depth_metrics(
     if aggregation not in get_args(DepthAggregation):
         raise UnknownNameError("depth aggregation", aggregation, get_args(DepthAggregation))
     compute = _pooled if aggregation == "pixel" else _image_mean
-    figures = [dict(zip(DEPTH_METRICS, values, strict=True)) for values in compute(statistics.double().cpu()).tolist()]
+    figures = [dict(zip(DEPTH_METRICS, values, strict=True)) for values in compute(statistics.cpu().double()).tolist()]
     return {**figures[0], **dict(zip(DEPTH_REGIONS[1:], figures[1:], strict=True))}
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.metrics.boundary import boundary_width, inner_boundary
+from fgbgnet.metrics.precision import for_float64
 
 MASK_STATISTICS = (
     "tp", "fp", "fn", "tn", "absolute_error", "images", "iou_sum", "dice_sum", "empty_images", "empty_fp",
@@ -42,7 +43,8 @@ def mask_statistics(
         boundary: Whether to count the boundary regions too; without, the boundary figures are nan.
 
     Returns:
-        float64 (15,) on the device of the prediction, see `MASK_STATISTICS`. Vectors of several batches add up.
+        float64 (15,), see `MASK_STATISTICS`, on the device of the prediction, or on the CPU if that device has no
+        float64. Vectors of several batches add up.
 
     Raises:
         InvalidArgumentError: Shapes differ, the threshold is out of range, or probabilities are outside [0, 1].
@@ -56,6 +58,7 @@ def mask_statistics(
         >>> compute_mask_metrics(mask_statistics(right, truth) + mask_statistics(half, truth))["iou"]
         0.75
     """
+    prediction, target = for_float64(prediction, target)
     probability = _probability(prediction, target, threshold, from_logits)
     truth = target > 0.5
     decision = probability > threshold
@@ -92,6 +95,7 @@ def mask_threshold_statistics(score: Tensor, target: Tensor, thresholds: Tensor)
         [0.667, 1.0, 0.5]
     """
     _check_shapes(score, target)
+    score, target, thresholds = for_float64(score, target, thresholds)
     truth = (target > 0.5).flatten(1)
     bins = len(thresholds) + 1
     # Bin k holds the scores above exactly the first k thresholds.

@@ -1,7 +1,8 @@
 """The metrics as torchmetrics modules (extra ``train``): they accumulate, reset and sum over processes."""
 
 import math
-from typing import get_args
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self, get_args
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from fgbgnet.metrics.depth import (
     depth_statistics,
 )
 from fgbgnet.metrics.mask import MASK_STATISTICS, compute_mask_metrics, mask_statistics
+from fgbgnet.metrics.precision import has_float64
 
 try:
     from torchmetrics import Metric
@@ -23,7 +25,35 @@ except ImportError as error:
     raise MissingExtraError("MaskMetrics and DepthMetrics (torchmetrics)", "train") from error
 
 
-class MaskMetrics(Metric):
+class _Sums(Metric):
+    """A float64 matrix of sums that adds up over batches and processes, and figures of it on the module's device."""
+
+    is_differentiable = False
+    higher_is_better = None
+    full_state_update = False
+    statistics: Tensor
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.add_state("statistics", default=torch.zeros(shape, dtype=torch.float64), dist_reduce_fx="sum")
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = ()) -> Self:
+        # Sums stay on the CPU when the module goes to a device without float64.
+        if not has_float64(fn(torch.zeros(1, device=self.device)).device):
+            exclude_state = (*exclude_state, "statistics")
+        super()._apply(fn, exclude_state)
+        return self
+
+    def _add(self, statistics: Tensor) -> None:
+        self.statistics += statistics.to(self.statistics.device)
+
+    def _figures(self, values: Mapping[str, float]) -> dict[str, Tensor]:
+        """Scalars where the module is: what is reduced over processes must be there."""
+        together = torch.tensor(list(values.values()), dtype=torch.float32, device=self.device)
+        return dict(zip(values, together.unbind(), strict=True))
+
+
+class MaskMetrics(_Sums):
     """All mask metrics of the batches seen so far.
 
     ``compute()`` returns scalars under the names of `compute_mask_metrics`, ready for ``self.log_dict``.
@@ -44,18 +74,11 @@ class MaskMetrics(Metric):
         tensor(0.5000)
     """
 
-    is_differentiable = False
-    higher_is_better = None
-    full_state_update = False
-    statistics: Tensor
-
     def __init__(self, threshold: float = 0.5, from_logits: bool = True) -> None:
-        super().__init__()
+        super().__init__(len(MASK_STATISTICS))
         if not 0 < threshold < 1:
             raise InvalidArgumentError(f"threshold={threshold!r}; expected a probability above 0 and below 1.")
         self.threshold, self.from_logits = threshold, from_logits
-        zeros = torch.zeros(len(MASK_STATISTICS), dtype=torch.float64)
-        self.add_state("statistics", default=zeros, dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Add a batch.
@@ -64,16 +87,14 @@ class MaskMetrics(Metric):
             prediction: The model's mask output, (B, 1, H, W).
             target: Truth, same shape, 0 or 1.
         """
-        self.statistics += mask_statistics(
-            prediction, target, threshold=self.threshold, from_logits=self.from_logits
-        ).to(self.statistics.device)
+        self._add(mask_statistics(prediction, target, threshold=self.threshold, from_logits=self.from_logits))
 
     def compute(self) -> dict[str, Tensor]:
         """The figures of all batches since the last reset."""
-        return {name: torch.tensor(value) for name, value in compute_mask_metrics(self.statistics).items()}
+        return self._figures(compute_mask_metrics(self.statistics))
 
 
-class DepthMetrics(Metric):
+class DepthMetrics(_Sums):
     """All depth metrics of the batches seen so far.
 
     ``compute()`` returns scalars under the names of `compute_depth_metrics`, ready for ``self.log_dict``: those of the
@@ -97,11 +118,6 @@ class DepthMetrics(Metric):
         (tensor(1.), tensor(nan))
     """
 
-    is_differentiable = False
-    higher_is_better = None
-    full_state_update = False
-    statistics: Tensor
-
     def __init__(
         self,
         alignment: DepthAlignment = "none",
@@ -109,7 +125,7 @@ class DepthMetrics(Metric):
         min_depth: float = 1e-3,
         max_depth: float | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(len(DEPTH_REGIONS), len(DEPTH_STATISTICS))
         if alignment not in get_args(DepthAlignment):
             raise UnknownNameError("depth alignment", alignment, get_args(DepthAlignment))
         if aggregation not in get_args(DepthAggregation):
@@ -117,8 +133,6 @@ class DepthMetrics(Metric):
         if not 0 < min_depth < (max_depth or math.inf):
             raise InvalidArgumentError(f"min_depth={min_depth!r}, max_depth={max_depth!r}; expected 0 < min < max.")
         self.alignment, self.aggregation, self.min_depth, self.max_depth = alignment, aggregation, min_depth, max_depth
-        zeros = torch.zeros(len(DEPTH_REGIONS), len(DEPTH_STATISTICS), dtype=torch.float64)
-        self.add_state("statistics", default=zeros, dist_reduce_fx="sum")
 
     def update(
         self, prediction: Tensor, target: Tensor, valid: Tensor | None = None, mask: Tensor | None = None
@@ -131,26 +145,19 @@ class DepthMetrics(Metric):
             valid: Where the truth may be believed, bool, same shape; None means everywhere.
             mask: True foreground, same shape; None leaves the ``fg_`` and ``contour_`` figures nan.
         """
-        self.statistics += depth_statistics(
-            prediction,
-            target,
-            valid,
-            mask,
-            alignment=self.alignment,
-            min_depth=self.min_depth,
-            max_depth=self.max_depth,
-        ).to(self.statistics.device)
+        options: dict[str, Any] = {"alignment": self.alignment, "min_depth": self.min_depth}
+        self._add(depth_statistics(prediction, target, valid, mask, max_depth=self.max_depth, **options))
 
     def compute(self) -> dict[str, Tensor]:
         """The figures of all batches since the last reset."""
-        figures: dict[str, Tensor] = {}
+        figures: dict[str, float] = {}
         prefixes = {"foreground": "fg_", "contour": "contour_"}
         for name, value in compute_depth_metrics(self.statistics, self.aggregation).items():
             if isinstance(value, dict):
-                figures |= {prefixes[name] + key: torch.tensor(inner) for key, inner in value.items()}
+                figures |= {prefixes[name] + key: inner for key, inner in value.items()}
             else:
-                figures[name] = torch.tensor(value)
-        return figures
+                figures[name] = value
+        return self._figures(figures)
 
 
 __all__ = ["DepthMetrics", "MaskMetrics"]

@@ -6,6 +6,7 @@ from fgbgnet.models.encoders import Encoder, PlainEncoder, StagedEncoder, build_
 from fgbgnet.models.freeze import Freezable, freeze_branch, frozen, frozen_branches, unfreeze_branch
 from fgbgnet.models.fusion import EarlyFusion, SiameseFusion, init_first_convolution
 from fgbgnet.models.heads import DepthHead, MaskHead
+from fgbgnet.models.modes import evaluating
 from fgbgnet.models.predict import PredictMixin
 from fgbgnet.models.pretrained import PretrainedMixin, find_model_folder, read_config
 from fgbgnet.models.summary import count_parameters
@@ -29,6 +30,7 @@ __all__ = [
     "build_encoder",
     "count_parameters",
     "create_model",
+    "evaluating",
     "find_model_folder",
     "freeze_branch",
     "frozen",

@@ -77,6 +77,16 @@ def upsampling_strides(strides: Sequence[int]) -> list[int]:
     return steps
 
 
+def mirrored_channels(encoder_channels: Sequence[int], steps: int) -> tuple[int, ...]:
+    """Decoder of a plain U-Net: the widths of the encoder halved on the way up, as bilinear up-sampling asks.
+
+    >>> mirrored_channels((64, 128, 256, 512, 512), 4)
+    (256, 128, 64, 64)
+    """
+    widths = [max(encoder_channels[0], channels // 2) for channels in reversed(encoder_channels[:steps])]
+    return tuple(widths)
+
+
 class UNetDecoder(nn.Module):
     """Enlarges the deepest feature step by step and joins the skip of each size (Ronneberger et al., 2015).
 
@@ -153,4 +163,4 @@ class UNetDecoder(nn.Module):
         return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
-__all__ = ["NORMS", "DoubleConv", "UNetDecoder", "make_norm", "upsampling_strides"]
+__all__ = ["NORMS", "DoubleConv", "UNetDecoder", "make_norm", "mirrored_channels", "upsampling_strides"]

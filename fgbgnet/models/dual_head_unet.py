@@ -1,13 +1,24 @@
 """The two-headed U-Net: a clean background and the same scene with something new in it -> mask and depth."""
 
+import copy
 from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fgbgnet.errors import InvalidArgumentError, UnknownNameError
-from fgbgnet.models.decoder import UNetDecoder, upsampling_strides
+from fgbgnet.errors import InvalidArgumentError
+from fgbgnet.models.checks import (
+    check_disjoint,
+    check_pair,
+    check_range,
+    checked_count,
+    checked_depth_unit,
+    checked_tasks,
+    per_channel,
+    reads_values,
+)
+from fgbgnet.models.decoder import UNetDecoder, mirrored_channels, upsampling_strides
 from fgbgnet.models.encoders import PLAIN_ENCODERS, Encoder, StagedEncoder, build_encoder
 from fgbgnet.models.freeze import Freezable, frozen_branches
 from fgbgnet.models.fusion import (
@@ -21,7 +32,7 @@ from fgbgnet.models.fusion import (
 )
 from fgbgnet.models.heads import DepthActivation, DepthHead, MaskHead
 from fgbgnet.models.predict import PredictMixin
-from fgbgnet.models.pretrained import PretrainedMixin
+from fgbgnet.models.pretrained import OWN_MODULE, PretrainedMixin
 from fgbgnet.models.summary import summarize
 from fgbgnet.types import TASKS, DepthUnit, Outputs, Task
 
@@ -52,7 +63,8 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
     ``"depth"`` can be frozen with `fgbgnet.freeze_branch`.
 
     Args:
-        encoder_name: One of `fgbgnet.list_encoders`, or a `fgbgnet.models.Encoder` of your own.
+        encoder_name: One of `fgbgnet.list_encoders`, or a `fgbgnet.models.Encoder` of your own; where stages are not
+            shared, the second task gets a copy of them.
         encoder_weights: Pretrained weights of the encoder, e.g. ``"imagenet"``; True for its default, None for random.
         encoder_depth: The deepest feature has a stride of at most ``2 ** encoder_depth``.
         shared_stages: How many encoder stages both tasks share; the deeper ones exist once per task. None shares all.
@@ -65,17 +77,19 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
         decoder_channels: Channels after each step up, deep to shallow. None chooses by the encoder.
         decoder_use_norm: ``"batchnorm"``, ``"groupnorm"`` or ``"identity"``.
         decoder_interpolation: ``"bilinear"`` or ``"nearest"``.
-        in_channels: Channels of each picture.
+        in_channels: Channels of each picture. Other than 3, they are normalised by the average of the RGB statistics,
+            and `predict`, which reads RGB, is not available.
         depth_activation: ``"log"`` predicts the logarithm of the distance, ``"sigmoid"`` a value in (0, 1),
             ``"linear"`` anything.
         depth_unit: What the depth means: ``"metres"`` or ``"relative"``. Carried along, not computed with.
-        input_size: Side of the pictures that the model is trained on; `predict` works at about this size.
+        input_size: Side of the square pictures that the model is trained on; `predict` squashes pictures to this
+            square, as `fgbgnet.train_transform` and `fgbgnet.eval_transform` do. None feeds them as they are.
         tasks: What forward and `predict` compute unless they are told otherwise; a model that learned from data
-            without depth says ``("mask",)``. Both branches exist all the same.
+            without depth says ``"mask"``. Both branches exist all the same.
 
     Raises:
         UnknownNameError: If a name is unknown; the message lists the nearest.
-        InvalidArgumentError: If ``shared_stages`` is out of range or the encoder cannot be split.
+        InvalidArgumentError: If a number is out of range, or the encoder cannot be split.
 
     >>> model = DualHeadUNet("unet_small").eval()
     >>> outputs = model(torch.rand(1, 3, 50, 70), torch.rand(1, 3, 50, 70))
@@ -101,11 +115,11 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
         depth_activation: DepthActivation = "log",
         depth_unit: DepthUnit = "metres",
         input_size: int | None = None,
-        tasks: Sequence[Task] = TASKS,
+        tasks: Sequence[Task] | Task = TASKS,
     ) -> None:
         super().__init__()
         self.arguments = {
-            "encoder_name": encoder_name if isinstance(encoder_name, str) else f"module:{type(encoder_name).__name__}",
+            "encoder_name": encoder_name if isinstance(encoder_name, str) else OWN_MODULE + type(encoder_name).__name__,
             "encoder_weights": encoder_weights,
             "encoder_depth": encoder_depth,
             "shared_stages": shared_stages,
@@ -118,17 +132,21 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
             "in_channels": in_channels,
             "depth_activation": depth_activation,
         }
-        self.in_channels = in_channels
-        self.depth_unit = depth_unit
-        self.input_size = input_size
-        self.tasks = _checked_tasks(tasks)
+        self.in_channels = checked_count("in_channels", in_channels)
+        self.depth_unit = checked_depth_unit(depth_unit)
+        self.input_size = None if input_size is None else checked_count("input_size", input_size)
+        self.tasks = checked_tasks(tasks)
+        self._range_checked = False
 
-        encoders = [self._build_encoder(encoder_name) for _ in range(1 if shared_stages is None else len(TASKS))]
+        encoders = [self._build_encoder(encoder_name)]
+        if shared_stages is not None:
+            given = isinstance(encoder_name, nn.Module)
+            encoders.append(copy.deepcopy(encoders[0]) if given else self._build_encoder(encoder_name))
         trunk, tails = _split(encoders, shared_stages, fusion)
         self.mean: Tensor
         self.std: Tensor
-        self.register_buffer("mean", torch.tensor(encoders[0].mean).reshape(1, -1, 1, 1))
-        self.register_buffer("std", torch.tensor(encoders[0].std).reshape(1, -1, 1, 1))
+        self.register_buffer("mean", per_channel(encoders[0].mean, in_channels))
+        self.register_buffer("std", per_channel(encoders[0].std, in_channels))
 
         self.shared = SiameseFusion(trunk, merge) if fusion == "siamese" else EarlyFusion(trunk, fusion == "early_diff")
         channels, strides = self.shared.out_channels, self.shared.strides
@@ -140,7 +158,7 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
         if decoder_channels is None:
             steps = len(upsampling_strides(strides))
             plain = PLAIN_ENCODERS.get(encoder_name) if isinstance(encoder_name, str) else None
-            decoder_channels = _mirrored(plain, steps) if plain else DEFAULT_DECODER_CHANNELS[-steps:]
+            decoder_channels = mirrored_channels(plain, steps) if plain else DEFAULT_DECODER_CHANNELS[-steps:]
 
         def branch(tail: Encoder | None, head: MaskHead | DepthHead) -> TaskBranch:
             decoder = UNetDecoder(channels, strides, decoder_channels, decoder_use_norm, decoder_interpolation, classic)
@@ -148,6 +166,7 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
 
         self.mask_branch = branch(tails[0], MaskHead(decoder_channels[-1]))
         self.depth_branch = branch(tails[-1], DepthHead(decoder_channels[-1], depth_activation))
+        check_disjoint(self.branches())
 
     def _build_encoder(self, encoder: str | Encoder) -> Encoder:
         if isinstance(encoder, nn.Module):
@@ -174,11 +193,12 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
         """Names of the branches that are frozen."""
         return frozen_branches(self)
 
-    def forward(self, bg: Tensor, fg_bg: Tensor, tasks: Sequence[Task] | None = None) -> Outputs:
+    def forward(self, bg: Tensor, fg_bg: Tensor, tasks: Sequence[Task] | Task | None = None) -> Outputs:
         """Predicts the tasks that are asked for.
 
         Args:
-            bg: Clean background, float (B, C, H, W) in [0, 1].
+            bg: Clean background, float (B, C, H, W) in [0, 1]. Every batch is checked on a CPU, the first one on an
+                accelerator, none in a compiled graph.
             fg_bg: The same scene with something new in it, of the same shape.
             tasks: ``("mask",)`` or ``("depth",)`` computes one branch only; the model's ``tasks`` by default.
 
@@ -186,13 +206,13 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
             ``"mask"``: logits (B, 1, H, W); ``"depth"``: distances (B, 1, H, W), near = small.
 
         Raises:
-            InvalidArgumentError: If the shapes do not fit.
+            InvalidArgumentError: If shapes, types or ranges do not fit.
             UnknownNameError: If a task is unknown.
         """
-        tasks = self.tasks if tasks is None else _checked_tasks(tasks)
+        names = checked_tasks(self.tasks if tasks is None else tasks)
         features, padded = self.encode(bg, fg_bg)
         height, width = fg_bg.shape[-2:]
-        return {task: self.decode(features, task, padded)[..., :height, :width] for task in tasks}
+        return {task: self.decode(features, task, padded)[..., :height, :width] for task in names}
 
     def encode(self, bg: Tensor, fg_bg: Tensor) -> tuple[list[Tensor], tuple[int, int]]:
         """The shared features of a pair.
@@ -201,11 +221,10 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
             The features, shallow to deep, and the size to which the pictures were padded: a multiple of the deepest
             stride, so that all levels lie exactly on each other.
         """
-        if bg.shape != fg_bg.shape or bg.ndim != 4 or bg.shape[1] != self.in_channels:
-            raise InvalidArgumentError(
-                f"bg has shape {tuple(bg.shape)} and fg_bg {tuple(fg_bg.shape)}; expected the same "
-                f"(B, {self.in_channels}, H, W) for both"
-            )
+        check_pair(bg, fg_bg, self.in_channels)
+        if reads_values(bg) and (bg.device.type == "cpu" or not self._range_checked):
+            check_range(bg, fg_bg)
+            self._range_checked = self._range_checked or bg.device.type != "cpu"
         height, width = bg.shape[-2:]
         padding = (0, -width % self.stride, 0, -height % self.stride)
         pictures = [self._normalize(picture, padding) for picture in (bg, fg_bg)]
@@ -223,13 +242,13 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
         Returns:
             ``(B, 1, *size)``.
         """
-        _checked_tasks((task,))
+        checked_tasks(task)
         branch = self.mask_branch if task == "mask" else self.depth_branch
         result: Tensor = branch(features, size)
         return result
 
     def _normalize(self, picture: Tensor, padding: tuple[int, int, int, int]) -> Tensor:
-        picture = (picture - self.mean) / self.std
+        picture = ((picture - self.mean) / self.std).to(self.mean.dtype)  # the parameters' type
         return F.pad(picture, padding, mode="replicate") if any(padding) else picture
 
     def summary(self, size: int | tuple[int, int] = 224) -> str:
@@ -248,23 +267,6 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
             raise InvalidArgumentError(f"foreground={foreground}; expected a share between 0 and 1")
         self.mask_branch.head.set_prior(foreground)
         self.depth_branch.head.set_prior(depth)
-
-
-def _checked_tasks(tasks: Sequence[Task]) -> tuple[Task, ...]:
-    for task in tasks:
-        if task not in TASKS:
-            raise UnknownNameError("task", task, TASKS)
-    return tuple(tasks)
-
-
-def _mirrored(encoder_channels: Sequence[int], steps: int) -> tuple[int, ...]:
-    """Decoder of a plain U-Net: the widths of the encoder halved on the way up, as bilinear up-sampling asks.
-
-    >>> _mirrored((64, 128, 256, 512, 512), 4)
-    (256, 128, 64, 64)
-    """
-    widths = [max(encoder_channels[0], channels // 2) for channels in reversed(encoder_channels[:steps])]
-    return tuple(widths)
 
 
 def _split(encoders: Sequence[Encoder], shared_stages: int | None, fusion: str) -> tuple[Encoder, list[Encoder | None]]:

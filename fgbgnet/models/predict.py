@@ -1,12 +1,11 @@
 """`predict` for everything that has the models' forward: two pictures of any kind in, one `Prediction` out."""
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fgbgnet.errors import InvalidArgumentError
+from fgbgnet.models.modes import evaluating
 from fgbgnet.pictures import PictureInput, load_picture
 from fgbgnet.prediction import Prediction
 from fgbgnet.types import DepthUnit
@@ -17,17 +16,20 @@ class PredictMixin(nn.Module):
 
     Attributes:
         depth_unit: Unit of the depth that forward returns.
-        input_size: Side of the square pictures that the module was trained on; pictures are brought to about as many
-            pixels before they enter, and the results back. None feeds them as they are.
+        input_size: Side of the square pictures that the module was trained on. Pictures are squashed to this square
+            before they enter, whatever their shape, and the results stretched back: the geometry that
+            `fgbgnet.train_transform` and `fgbgnet.eval_transform` teach. None feeds them as they are.
+        in_channels: Channels of each picture; `predict` reads RGB and works for 3 only.
     """
 
     depth_unit: DepthUnit = "metres"
     input_size: int | None = None
+    in_channels: int = 3
 
     def predict(self, bg: PictureInput, fg_bg: PictureInput, *, threshold: float = 0.5) -> Prediction:
         """Predicts the foreground mask and the depth map of one pair of pictures.
 
-        Works in evaluation mode without gradients, and leaves the module's mode as it was.
+        Works in evaluation mode without gradients, and leaves the mode of each sub-module as it was.
 
         Args:
             bg: Clean background: a path, Pillow picture, array or tensor of any size. It is brought to the size of
@@ -41,21 +43,21 @@ class PredictMixin(nn.Module):
         Raises:
             MissingFileError: If a path leads nowhere.
             PictureError: If a file is no picture.
-            InvalidArgumentError: If an array, tensor or the threshold is out of range.
+            InvalidArgumentError: If an array, tensor or the threshold is out of range, or the module takes no RGB.
         """
+        if self.in_channels != 3:
+            raise InvalidArgumentError(
+                f"predict reads RGB pictures, and this model takes in_channels={self.in_channels}; "
+                "call it with tensors of that many channels: model(bg, fg_bg)"
+            )
         if not 0 < threshold < 1:
             raise InvalidArgumentError(f"threshold={threshold}; expected a probability between 0 and 1")
         frame = load_picture(fg_bg, "fg_bg")[None]
         clean = _resize(load_picture(bg, "bg")[None], frame.shape[-2:])
         device = next((tensor.device for tensor in (*self.parameters(), *self.buffers())), torch.device("cpu"))
         size = self._working_size(frame.shape[-2], frame.shape[-1])
-        training = self.training
-        self.eval()
-        try:
-            with torch.inference_mode():
-                outputs = self(_resize(clean, size).to(device), _resize(frame, size).to(device))
-        finally:
-            self.train(training)
+        with evaluating(self), torch.no_grad():  # inference_mode would hand out tensors that autograd refuses
+            outputs = self(_resize(clean, size).to(device), _resize(frame, size).to(device))
         # Logits, not probabilities, are interpolated: the contour stays where the network put it.
         layers = {task: _resize(tensor.float().cpu(), frame.shape[-2:])[0, 0] for task, tensor in outputs.items()}
         probability = layers["mask"].sigmoid() if "mask" in layers else None
@@ -71,8 +73,7 @@ class PredictMixin(nn.Module):
     def _working_size(self, height: int, width: int) -> torch.Size:
         if self.input_size is None:
             return torch.Size((height, width))
-        factor = self.input_size / math.sqrt(height * width)
-        return torch.Size((max(1, round(height * factor)), max(1, round(width * factor))))
+        return torch.Size((self.input_size, self.input_size))
 
 
 def _resize(picture: Tensor, size: torch.Size) -> Tensor:

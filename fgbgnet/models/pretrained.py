@@ -1,5 +1,6 @@
 """Model folders: config.json and model.safetensors. Loading our own files never touches the network."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +14,9 @@ from fgbgnet.version import __version__
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+WEIGHTS_HASH = "weights_sha256"
+OWN_MODULE = "module:"
+"""Start of an argument in a configuration that stands for a module of the user's own."""
 
 
 class PretrainedMixin(nn.Module):
@@ -25,8 +29,14 @@ class PretrainedMixin(nn.Module):
     mutable_arguments: tuple[str, ...] = ()
     """Arguments that are attributes of the same name, which may have changed since."""
 
-    untrained: bool = True
-    """Whether the weights are still those of the constructor."""
+    untrained: bool
+    """Whether the weights are still those of the constructor: False once some were loaded, or training has begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.untrained = True
+        # A hook, since a module around this one loads its parts without calling their load_state_dict.
+        self.register_load_state_dict_post_hook(_mark_loaded)  # type: ignore[no-untyped-call]
 
     @property
     def config(self) -> dict[str, Any]:
@@ -36,7 +46,8 @@ class PretrainedMixin(nn.Module):
     def save_pretrained(self, folder: PathInput, *, metadata: dict[str, Any] | None = None) -> Path:
         """Writes ``config.json`` and ``model.safetensors``.
 
-        Each file is replaced in one step, so that an interrupted save leaves the former one whole.
+        Each file is replaced in one step, the weights first. The configuration holds their SHA-256, so that a save
+        which was interrupted between the two is told on loading instead of giving a model that nobody trained.
 
         Args:
             folder: Made if it is missing.
@@ -47,9 +58,12 @@ class PretrainedMixin(nn.Module):
         """
         from safetensors.torch import save
 
+        weights = {key: tensor.detach().cpu().contiguous() for key, tensor in self.state_dict().items()}
+        data = save(weights, metadata={"format": "pt"})
         content = {
             "class": type(self).__name__,
             "fgbgnet_version": __version__,
+            WEIGHTS_HASH: hashlib.sha256(data).hexdigest(),
             "config": self.config,
             "metadata": metadata or {},
         }
@@ -59,8 +73,7 @@ class PretrainedMixin(nn.Module):
             raise WeightsError(f"the configuration cannot be written as JSON ({error}): {self.config}") from error
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        weights = {key: tensor.detach().cpu().contiguous() for key, tensor in self.state_dict().items()}
-        write_bytes(folder / WEIGHTS_FILE, save(weights, metadata={"format": "pt"}))
+        write_bytes(folder / WEIGHTS_FILE, data)
         write_bytes(folder / CONFIG_FILE, (text + "\n").encode())
         return folder
 
@@ -87,6 +100,12 @@ class PretrainedMixin(nn.Module):
             )
         # Whatever the training started from is in our own file now.
         config = {**content["config"], "encoder_weights": None, **overrides}
+        for name, value in config.items():
+            if isinstance(value, str) and value.startswith(OWN_MODULE):
+                raise WeightsError(
+                    f"the model in {folder} was built with a module of its author's own as {name}, a "
+                    f"{value.removeprefix(OWN_MODULE)}; give one like it: from_pretrained(folder, {name}=your_module)"
+                )
         try:
             model = cls(**config)
         except TypeError as error:
@@ -102,10 +121,14 @@ class PretrainedMixin(nn.Module):
 
         Raises:
             MissingFileError: If the folder holds no model.
-            WeightsError: If an entry is missing, unknown, or of another shape; nothing is taken over then.
+            WeightsError: If an entry is missing, unknown, or of another shape, or the two files are of different saves;
+                nothing is taken over then.
         """
-        _load_weights(self, find_model_folder(folder) / WEIGHTS_FILE)
-        self.untrained = False
+        _load_weights(self, find_model_folder(folder))
+
+
+def _mark_loaded(module: PretrainedMixin, _: object) -> None:
+    module.untrained = False
 
 
 def find_model_folder(folder: PathInput) -> Path:
@@ -142,12 +165,14 @@ def read_config(folder: PathInput) -> dict[str, Any]:
     return content
 
 
-def _load_weights(model: nn.Module, path: Path) -> None:
+def _load_weights(model: nn.Module, folder: Path) -> None:
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
+    path = folder / WEIGHTS_FILE
     try:
-        weights: dict[str, Tensor] = load_file(path)
+        data = path.read_bytes()
+        weights: dict[str, Tensor] = load(data)
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path} cannot be read ({error}); copy or save it again") from error
     own = model.state_dict()
@@ -163,7 +188,14 @@ def _load_weights(model: nn.Module, path: Path) -> None:
             f"{path} does not fit the model that {CONFIG_FILE} beside it describes: entries {'; '.join(found)}. "
             "The two files must come from the same save_pretrained"
         )
+    expected = read_config(folder).get(WEIGHTS_HASH)  # models of before there was one load all the same
+    if expected not in (None, hashlib.sha256(data).hexdigest()):
+        raise WeightsError(
+            f"{path} is not the file that {CONFIG_FILE} beside it was saved with: a save was interrupted, or one of "
+            f"the two was replaced. Copy both from one save_pretrained; if the change is meant, delete "
+            f"{WEIGHTS_HASH!r} from {CONFIG_FILE}"
+        )
     model.load_state_dict(weights)
 
 
-__all__ = ["CONFIG_FILE", "WEIGHTS_FILE", "PretrainedMixin", "find_model_folder", "read_config"]
+__all__ = ["CONFIG_FILE", "OWN_MODULE", "WEIGHTS_FILE", "PretrainedMixin", "find_model_folder", "read_config"]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fgbgnet.models.freeze import Freezable
+from fgbgnet.models.modes import evaluating
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -31,7 +32,9 @@ def summarize(model: Freezable, size: tuple[int, int]) -> str:
         state = "frozen" if name in model._frozen else "trained"
         rows.append((name, count_parameters(branch), branch_macs, state))
     rows.append(("total", count_parameters(model), sum(macs.values()), ""))
-    head = f"{type(model).__name__}: bg, fg_bg (3, {size[0]}, {size[1]}) -> mask, depth (1, {size[0]}, {size[1]})"
+    height, width = size
+    kind, channels = type(model).__name__, model.in_channels
+    head = f"{kind}: bg, fg_bg ({channels}, {height}, {width}) -> mask, depth (1, {height}, {width})"
     lines = [head, f"{'branch':8}{'parameters':>14}{'GMACs':>10}  state"]
     lines += [
         f"{name:8}{parameters:>14,}{amount / 1e9:>10.3f}  {state}".rstrip() for name, parameters, amount, state in rows
@@ -51,13 +54,10 @@ def _multiply_accumulates(model: nn.Module, size: tuple[int, int]) -> dict[nn.Mo
     handles = [layer.register_forward_hook(count) for layer in layers]
     channels: Any = model.in_channels
     picture = torch.zeros(1, channels, *size, device=next(model.parameters()).device)
-    training = model.training
-    model.eval()
     try:
-        with torch.no_grad():
+        with evaluating(model), torch.no_grad():
             model(picture, picture)
     finally:
-        model.train(training)
         for handle in handles:
             handle.remove()
     return counts

@@ -1,6 +1,7 @@
 """Named architectures."""
 
 import fnmatch
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +72,7 @@ def create_model(name: str, **overrides: Any) -> DualHeadUNet:  # noqa: ANN401 -
         **overrides: Arguments of `DualHeadUNet` that replace the named ones.
 
     Raises:
-        UnknownNameError: If there is no such model.
+        UnknownNameError: If there is no such model, or no such argument.
 
     >>> model = create_model("classic")
     >>> sum(p.numel() for p in model.parameters())
@@ -79,6 +80,10 @@ def create_model(name: str, **overrides: Any) -> DualHeadUNet:  # noqa: ANN401 -
     """
     if name not in _CARDS:
         raise UnknownNameError("model", name, _CARDS, "fgbgnet.list_models() lists all.")
+    known = list(inspect.signature(DualHeadUNet).parameters)
+    for argument in overrides:
+        if argument not in known:
+            raise UnknownNameError("argument of create_model", argument, known)
     return DualHeadUNet(**{**_CARDS[name].config, **overrides})
 
 

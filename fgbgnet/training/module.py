@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from fgbgnet.errors import TrainingError
 from fgbgnet.losses import DepthLoss, DualTaskLoss
-from fgbgnet.metrics import DepthMetrics, MaskMetrics
+from fgbgnet.metrics import DepthMetrics, MaskMetrics, depth_protocol
 from fgbgnet.training.config import FitConfig
 from fgbgnet.training.schedule import Progress, one_cycle
 from fgbgnet.types import DepthUnit
@@ -36,10 +36,11 @@ class DualTaskModule(lightning.LightningModule):
         super().__init__()
         self.model = model
         self.settings = config or FitConfig()
-        self.loss = loss or default_loss(self.settings, getattr(model, "depth_unit", "relative"))
         self.progress = progress
-        metrics = {"mask": MaskMetrics, "depth": DepthMetrics}
-        self.val_metrics: dict[str, Any] = {task: metrics[task]() for task in self.settings.tasks}
+        unit = getattr(model, "depth_unit", "relative")
+        self.loss = loss or default_loss(self.settings, unit)
+        metrics = {"mask": MaskMetrics(), "depth": DepthMetrics(**depth_protocol(unit))}  # as `evaluate` scores
+        self.val_metrics: dict[str, Any] = {task: metrics[task] for task in self.settings.tasks}
         self._val_metrics = nn.ModuleDict(self.val_metrics)  # registered, so that they follow the device
 
     def forward(self, bg: Tensor, fg_bg: Tensor) -> dict[str, Tensor]:

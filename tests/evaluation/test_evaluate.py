@@ -306,6 +306,13 @@ def test_wrong_arguments_fail_before_the_work(arguments, error, message):
     assert model.seen == []
 
 
+def test_an_unknown_unit_is_told():
+    model = Fake()
+    model.depth_unit = "meters"
+    with pytest.raises(UnknownNameError, match="'metres'"):
+        evaluate(model, scenes(2), progress=False)
+
+
 def test_an_empty_dataset():
     with pytest.raises(InvalidArgumentError, match="empty"):
         evaluate(Fake(), [], progress=False)

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 import torch
+from torch.utils._pytree import tree_leaves, tree_map
 
 import fgbgnet.metrics
 from fgbgnet.errors import InvalidArgumentError, UnknownNameError
@@ -14,7 +15,31 @@ from fgbgnet.metrics import (
     compute_mask_metrics,
     depth_statistics,
     mask_statistics,
+    mask_threshold_statistics,
 )
+
+
+class PretendedMps(torch.Tensor):
+    """A tensor on a device without float64: whatever would give one there fails, as it does on Apple's."""
+
+    @staticmethod
+    def __new__(cls, real):
+        return torch.Tensor._make_wrapper_subclass(cls, real.shape, dtype=real.dtype, device="mps")
+
+    def __init__(self, real):
+        self.held = real
+
+    @classmethod
+    def __torch_dispatch__(cls, function, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        unwrapped = [tree_map(lambda x: x.held if isinstance(x, cls) else x, tree) for tree in (args, kwargs)]
+        if str(unwrapped[1].get("device")) == "cpu":
+            return function(*unwrapped[0], **unwrapped[1])
+        unwrapped[1].pop("device", None)
+        result = function(*unwrapped[0], **unwrapped[1])
+        if any(isinstance(x, torch.Tensor) and x.dtype == torch.float64 for x in tree_leaves(result)):
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64")
+        return tree_map(lambda x: cls(x) if isinstance(x, torch.Tensor) else x, result)
 
 
 def batches():
@@ -74,6 +99,66 @@ def test_processes_are_summed_and_modules_pickle(metric):
     gathered = torch.stack([torch.ones(3), torch.full((3,), 2.0)])
     assert torch.equal(metric._reductions["statistics"](gathered), torch.full((3,), 3.0))
     assert type(pickle.loads(pickle.dumps(metric))) is type(metric)
+
+
+@pytest.mark.parametrize("aggregation", ["pixel", "image"])
+def test_two_processes_give_the_figures_of_all_batches(aggregation):
+    one, other, alone = (DepthMetrics(aggregation=aggregation) for _ in range(3))
+    for number, b in enumerate(batches()):
+        layers = b["predicted"], b["depth"], b["valid"], b["mask"]
+        alone.update(*layers)
+        (one if number % 2 else other).update(*layers)
+    assert one.compute()["rmse"] != pytest.approx(alone.compute()["rmse"].item(), rel=1e-4)
+    one.sync(dist_sync_fn=lambda state, group=None: [state, other.statistics], distributed_available=lambda: True)
+    assert torch.allclose(one.statistics, alone.statistics, equal_nan=True)
+    one.unsync()
+    assert not torch.allclose(one.statistics, alone.statistics)
+
+
+@pytest.mark.parametrize("metric", [MaskMetrics(), DepthMetrics()])
+def test_sums_stay_on_the_cpu_when_a_device_has_no_float64(metric):
+    def to_mps(tensor):
+        if tensor.dtype == torch.float64:
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64")
+        return PretendedMps(tensor)
+
+    truth = torch.ones(1, 1, 8, 8)
+    metric.update(3 * truth, truth)
+    before = metric.statistics.clone()
+    metric._apply(to_mps)
+    assert metric.device.type == "mps"
+    assert (metric.statistics.device.type, metric.statistics.dtype) == ("cpu", torch.float64)
+    assert torch.equal(metric.statistics, before)
+    metric.update(PretendedMps(3 * truth), PretendedMps(truth))
+    assert torch.equal(metric.statistics, 2 * before)
+    metric.reset()
+    assert metric.statistics.device.type == "cpu"
+
+
+def test_figures_are_float32_on_the_device_of_the_module():
+    for metric in (MaskMetrics(), DepthMetrics()):
+        truth = torch.ones(1, 1, 8, 8)
+        metric.update(3 * truth, truth)
+        metric._device = torch.device("meta")  # where the module would be
+        assert {(value.device.type, value.dtype, value.ndim) for value in metric.compute().values()} == {
+            ("meta", torch.float32, 0)
+        }
+
+
+def test_statistics_of_a_device_without_float64_equal_those_of_the_cpu():
+    with pytest.raises(TypeError, match="float64"):
+        PretendedMps(torch.ones(3)).double()
+    for b in batches():
+        there = {key: PretendedMps(layer) for key, layer in b.items()}
+        expected = mask_statistics(b["logits"], b["mask"])
+        assert torch.equal(mask_statistics(there["logits"], there["mask"]), expected)
+        grid = torch.linspace(-1, 1, 5)
+        rows = mask_threshold_statistics(there["logits"], there["mask"], PretendedMps(grid))
+        assert torch.equal(rows, mask_threshold_statistics(b["logits"], b["mask"], grid))
+        for alignment in ("none", "median", "scale_shift"):
+            layers = [[layers[key] for key in ("predicted", "depth", "valid", "mask")] for layers in (there, b)]
+            there_, here = (depth_statistics(*four, alignment=alignment) for four in layers)
+            assert torch.equal(there_, here)
 
 
 def test_half_does_not_touch_the_counts():

@@ -4,6 +4,7 @@ import time
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from fgbgnet.errors import FgBgError, InvalidArgumentError, UnknownNameError, WeightsError
@@ -81,14 +82,21 @@ def test_pieces_add_up_to_forward():
         assert torch.equal(model.decode(features, "depth", size), model(bg, fg_bg)["depth"])
 
 
-def test_padding_does_not_move_the_picture():
-    """A picture whose size is a multiple of the stride gives the same, embedded or not, away from the border."""
+@pytest.mark.parametrize("size", [(50, 70), (45, 64), (33, 31)])
+def test_odd_sizes_are_continued_beyond_the_bottom_right(size):
+    """The same as replicating the last row and column by hand and cutting the result, up to the last corner."""
     model = DualHeadUNet("unet_small").eval()
-    bg, fg_bg = pair(160, 160, batch=1)
+    bg, fg_bg = pair(*size, batch=1)
+    height, width = size
+    padding = (0, -width % 16, 0, -height % 16)
     with torch.no_grad():
-        whole = model(bg, fg_bg)["mask"]
-        cropped = model(bg[..., :150, :150], fg_bg[..., :150, :150])["mask"]
-    assert torch.allclose(whole[..., :40, :40], cropped[..., :40, :40], atol=1e-4)
+        result = model(bg, fg_bg)
+        padded = model(*(F.pad(picture, padding, mode="replicate") for picture in (bg, fg_bg)))
+    assert padded["mask"].shape[-2:] == (height + padding[3], width + padding[1])
+    for task in ("mask", "depth"):
+        expected = padded[task][..., :height, :width]
+        assert torch.allclose(result[task], expected, atol=1e-5)
+        assert not torch.allclose(expected, padded[task][..., -height:, -width:], atol=1e-5)
 
 
 @pytest.mark.parametrize("shared_stages", [1, 2, 3, 4, 5])
@@ -227,6 +235,13 @@ WRONG = [
     ({"encoder_name": "resnet18", "encoder_depth": 9}, InvalidArgumentError, "1 to 5"),
     ({"encoder_name": "tu-vit_tiny_patch16_224"}, InvalidArgumentError, "no pyramid"),
     ({"encoder_name": "unet_small", "tasks": ("masks",)}, UnknownNameError, "'mask'"),
+    ({"encoder_name": "unet_small", "tasks": "masks"}, UnknownNameError, "'masks'.* nearest are 'mask'"),
+    ({"encoder_name": "unet_small", "tasks": ()}, InvalidArgumentError, "no task"),
+    ({"encoder_name": "unet_small", "depth_unit": "meters"}, UnknownNameError, "'metres'"),
+    ({"encoder_name": "unet_small", "input_size": 0}, InvalidArgumentError, "input_size=0"),
+    ({"encoder_name": "unet_small", "input_size": (64, 64)}, InvalidArgumentError, "whole number"),
+    ({"encoder_name": "unet_small", "in_channels": 0}, InvalidArgumentError, "in_channels=0"),
+    ({"encoder_name": "unet_small", "in_channels": -1}, InvalidArgumentError, "in_channels=-1"),
 ]
 
 
@@ -248,6 +263,12 @@ def test_pretrained_weights_without_a_network_are_a_clear_error(encoder, monkeyp
     monkeypatch.setattr(time, "sleep", lambda _: None)  # the hub's client waits between its tries
     with pytest.raises(WeightsError, match="encoder_weights=None"):
         DualHeadUNet(encoder, encoder_weights="imagenet")
+
+
+def test_create_model_names_the_nearest_argument():
+    with pytest.raises(UnknownNameError, match="'encoder_name'"):
+        create_model("fgbgnet_xs", encoder="resnet18")
+    assert create_model("fgbgnet_xs", input_size=64).input_size == 64
 
 
 WRONG_PAIRS = [

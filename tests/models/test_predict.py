@@ -1,8 +1,10 @@
+import dataclasses
 import re
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from fgbgnet.errors import InvalidArgumentError, MissingFileError, PictureError
@@ -35,6 +37,9 @@ def test_every_kind_of_picture_gives_the_same_prediction(pictures):
         "array": (bg, frame),
         "grey array": (bg[..., 0], frame[..., :1]),
         "float array": (bg / 255, (frame / 255).astype(np.float32)),
+        "uint16 tensor": tuple(torch.from_numpy(p.astype(np.uint16) * 257).permute(2, 0, 1) for p in (bg, frame)),
+        "bool array": (bg > 0, frame > 0),
+        "bool tensor": tuple(t > 0 for t in tensors),
         "uint16 array": (bg.astype(np.uint16), frame.astype(np.uint16) * 257),
         "tensor": tuple(t.float() / 255 for t in tensors),
         "batch of one": tuple(t[None] for t in tensors),
@@ -46,24 +51,89 @@ def test_every_kind_of_picture_gives_the_same_prediction(pictures):
         assert torch.allclose(prediction.depth, 1 + torch.from_numpy(frame[..., 0] / 255).float()), kind
 
 
-def test_sizes_differ_and_working_size():
+def test_sizes_differ_and_pictures_are_squashed_as_in_training():
     model = DualHeadUNet("unet_small", input_size=32)
     seen = []
     model.shared.register_forward_hook(lambda _, inputs, __: seen.append(tuple(inputs[0].shape[-2:])))
     prediction = model.predict(np.zeros((33, 47, 3), np.uint8), np.zeros((60, 120, 3), np.uint8))
     assert prediction.mask.shape == prediction.depth.shape == prediction.mask_probability.shape == (60, 120)
     assert prediction.bg.shape == prediction.fg_bg.shape == (3, 60, 120)
-    height, width = seen[0]
-    assert 0.5 < height * width / 32**2 < 2  # padded to a multiple of 16
-    assert height < width
+    assert seen == [(32, 32)]
 
 
-def test_leaves_the_mode_and_the_statistics_alone():
+def test_a_wide_picture_is_predicted_as_the_square_that_it_is_squashed_to():
+    torch.manual_seed(0)
+    model = DualHeadUNet("unet_small", input_size=32).eval()
+    bg, fg_bg = torch.rand(2, 3, 40, 80)
+    squashed = [F.interpolate(p[None], (32, 32), mode="bilinear", antialias=True) for p in (bg, fg_bg)]
+    with torch.no_grad():
+        logits = model(*squashed)["mask"]
+    expected = F.interpolate(logits, (40, 80), mode="bilinear", antialias=True)[0, 0]
+    prediction = model.predict(bg, fg_bg)
+    assert torch.allclose(prediction.mask_probability, expected.sigmoid(), atol=1e-5)
+    threshold = expected.sigmoid().median().item()  # an untrained network is on one side of a half everywhere
+    mask = model.predict(bg, fg_bg, threshold=threshold).mask
+    assert mask.any()
+    assert (mask != (expected.sigmoid() > threshold)).float().mean() < 0.01
+
+
+def test_the_square_is_the_geometry_of_the_evaluation_transform():
+    """A mark lies at the same place for predict and for eval_transform, to a pixel."""
+    from fgbgnet.data import eval_transform
+
+    frame = torch.zeros(3, 48, 96)
+    frame[:, 12:24, 60:84] = 1
+    seen = []
+    model = BrightPixels()
+    model.input_size = 24
+    model.register_forward_hook(lambda _, inputs, __: seen.append(inputs[1][0]))
+    model.predict(torch.zeros(3, 48, 96), frame)
+    nothing = torch.zeros(1, 48, 96)
+    sample = {"bg": frame * 0, "fg_bg": frame, "mask": nothing, "depth": nothing, "depth_valid": nothing > 0, "id": ""}
+    expected = eval_transform(24)(sample)["fg_bg"]
+    assert seen[0].shape == expected.shape
+    assert torch.equal(seen[0] > 0.5, expected > 0.5)
+
+
+def test_leaves_the_mode_of_each_part_and_the_statistics_alone():
     model = DualHeadUNet("unet_small").train()
+    model.shared.eval()  # as a user does who keeps the statistics of a pretrained encoder
+    modes = [part.training for part in model.modules()]
     before = {k: v.clone() for k, v in model.state_dict().items()}
     model.predict(np.zeros((16, 16, 3), np.uint8), np.zeros((16, 16, 3), np.uint8))
+    assert [part.training for part in model.modules()] == modes
+    model.summary(16)
+    assert [part.training for part in model.modules()] == modes
     assert model.training
+    assert not model.shared.training
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+
+
+def test_modes_come_back_after_an_error():
+    model = DualHeadUNet("unet_small").train()
+    model.mask_branch.eval()
+    modes = [part.training for part in model.modules()]
+    model.depth_branch.forward = lambda *_: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        model.predict(np.zeros((16, 16, 3), np.uint8), np.zeros((16, 16, 3), np.uint8))
+    assert [part.training for part in model.modules()] == modes
+
+
+def test_predicted_tensors_are_ordinary():
+    """They can enter a loss, which tensors of inference_mode cannot."""
+    picture = np.zeros((16, 16, 3), np.uint8)
+    prediction = DualHeadUNet("unet_small").predict(picture, picture)
+    weight = torch.ones(1, requires_grad=True)
+    (weight * prediction.depth).sum().backward()
+    assert weight.grad is not None
+    assert not prediction.mask_probability.requires_grad
+
+
+@pytest.mark.parametrize("in_channels", [1, 4])
+def test_predict_is_for_rgb(in_channels):
+    picture = np.zeros((16, 16, 3), np.uint8)
+    with pytest.raises(InvalidArgumentError, match=f"in_channels={in_channels}"):
+        DualHeadUNet("unet_small", in_channels=in_channels).predict(picture, picture)
 
 
 def test_one_task_models_predict_one_layer():
@@ -89,6 +159,8 @@ WRONG = [
     (np.zeros((8, 8, 3)) + 7, InvalidArgumentError, "Divide by 255"),
     (np.full((8, 8, 3), np.nan), InvalidArgumentError, "nan"),
     (np.zeros((8, 8, 3), np.int64), InvalidArgumentError, "uint8"),
+    (np.zeros((8, 8, 3), complex), InvalidArgumentError, "uint8"),
+    (np.full((8, 8, 3), "a"), InvalidArgumentError, "uint8"),
     (np.zeros((0, 8, 3), np.uint8), InvalidArgumentError, "no pixels"),
     (torch.zeros(2, 3, 8, 8), InvalidArgumentError, r"\(3, H, W\)"),
     (42, InvalidArgumentError, "expected a path"),
@@ -126,3 +198,28 @@ def test_save_and_plot(pictures, tmp_path):
     assert Image.open(folder / "overview.png").size[0] > 4 * 30
     assert len(prediction.plot().axes) == 4
     assert not list(folder.glob(".*"))
+
+
+@pytest.mark.parametrize(("unit", "steps"), [("metres", 1000), ("relative", 65535)])
+def test_a_saved_depth_map_says_how_to_read_it(tmp_path, unit, steps):
+    model = BrightPixels()
+    model.depth_unit = unit
+    prediction = model.predict(GOOD, GOOD)
+    prediction.depth[:] = torch.linspace(0, 1, 64).reshape(8, 8)
+    prediction.depth[0, 0] = float("nan")
+    picture = Image.open(prediction.save(tmp_path) / "depth.png")
+    assert picture.text["unit"] == unit
+    assert float(picture.text["scale"]) == 1 / steps
+    distance = np.asarray(picture) * float(picture.text["scale"])
+    assert np.allclose(distance, prediction.depth.nan_to_num(0).numpy(), atol=0.51 / steps)
+
+
+def test_saving_over_another_prediction_leaves_none_of_its_layers(pictures, tmp_path):
+    _, bg, frame = pictures
+    both = BrightPixels().predict(bg, frame)
+    both.save(tmp_path / "out")
+    for gone in ("mask", "depth"):
+        folder = dataclasses.replace(both, **{gone: None}).save(tmp_path / "out")
+        kept = {"mask": "depth.png", "depth": "mask.png"}[gone]
+        assert sorted(path.name for path in folder.iterdir()) == sorted([kept, "overview.png"])
+        both.save(tmp_path / "out")

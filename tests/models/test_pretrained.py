@@ -1,11 +1,13 @@
+import copy
 import json
+import pickle
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from fgbgnet.errors import MissingFileError, WeightsError
-from fgbgnet.models import DualHeadUNet
+from fgbgnet.models import DualHeadUNet, pretrained
 
 CONFIG = {"encoder_name": "unet_small", "shared_stages": 2, "fusion": "early_diff", "depth_unit": "relative",
           "input_size": 48, "tasks": ("mask",)}  # fmt: skip
@@ -116,6 +118,65 @@ def test_an_own_encoder_is_given_again_on_loading(tmp_path):
     model.save_pretrained(tmp_path)
     again = DualHeadUNet.from_pretrained(tmp_path, encoder_name=PlainEncoder(6, (4, 8)))
     assert torch.equal(again.state_dict()[KEY], model.state_dict()[KEY])
+
+
+def test_an_own_encoder_that_is_not_given_again_is_asked_for(tmp_path):
+    from fgbgnet.models import PlainEncoder
+
+    DualHeadUNet(PlainEncoder(6, (4, 8)), decoder_channels=(4,)).save_pretrained(tmp_path)
+    with pytest.raises(WeightsError, match=r"PlainEncoder.*from_pretrained\(folder, encoder_name=your_module\)"):
+        DualHeadUNet.from_pretrained(tmp_path)
+
+
+def test_a_save_that_stopped_between_the_files_is_told(folder, monkeypatch):
+    """Same architecture, so that nothing but the hash can tell the new weights from those of the old configuration."""
+    model, path = folder
+    trained = DualHeadUNet(**CONFIG)
+    write = pretrained.write_bytes
+
+    def killed(file, content):
+        if file.name == "config.json":
+            raise KeyboardInterrupt
+        return write(file, content)
+
+    monkeypatch.setattr(pretrained, "write_bytes", killed)
+    with pytest.raises(KeyboardInterrupt):
+        trained.save_pretrained(path)
+    monkeypatch.undo()
+    with pytest.raises(WeightsError, match="interrupted"):
+        DualHeadUNet.from_pretrained(path)
+    before = model.mask_branch.head.weight.clone()
+    with pytest.raises(WeightsError, match="interrupted"):
+        model.load_weights(path)
+    assert torch.equal(model.mask_branch.head.weight, before)
+
+
+def test_a_configuration_without_a_hash_still_loads(folder):
+    model, path = folder
+    content = json.loads((path / "config.json").read_text())
+    assert len(content.pop("weights_sha256")) == 64
+    (path / "config.json").write_text(json.dumps(content))
+    again = DualHeadUNet.from_pretrained(path)
+    assert torch.equal(again.state_dict()[KEY], model.state_dict()[KEY])
+
+
+def test_untrained_until_weights_are_loaded(folder):
+    trained, path = folder
+    assert DualHeadUNet(**CONFIG).untrained
+    assert DualHeadUNet.from_pretrained(path).untrained is False
+    model = DualHeadUNet(**CONFIG)
+    model.load_state_dict(trained.state_dict())
+    assert model.untrained is False
+    inner = DualHeadUNet(**CONFIG)
+    around = torch.nn.ModuleDict({"model": inner})  # as a checkpoint of a training module is loaded
+    around.load_state_dict(torch.nn.ModuleDict({"model": trained}).state_dict())
+    assert inner.untrained is False
+    assert pickle.loads(pickle.dumps(model)).untrained is False
+    assert DualHeadUNet(**CONFIG).untrained
+    copied = copy.deepcopy(DualHeadUNet(**CONFIG))
+    assert copied.untrained
+    copied.load_state_dict(trained.state_dict())
+    assert not copied.untrained
 
 
 def test_metadata_that_json_cannot_hold_writes_nothing(tmp_path):

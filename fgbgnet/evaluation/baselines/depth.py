@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fgbgnet.errors import InvalidArgumentError
+from fgbgnet.metrics.precision import for_float64
 from fgbgnet.models.predict import PredictMixin
 from fgbgnet.types import TASKS, DepthUnit, Outputs
 
@@ -50,7 +51,8 @@ class GlobalMeanDepth(PredictMixin):
     def update(self, batch: Mapping[str, Any]) -> None:
         """Add the valid pixels of a batch with ``depth`` and ``depth_valid`` to the mean."""
         valid = batch["depth_valid"]
-        self._sum += batch["depth"][valid].sum(dtype=torch.float64).item()
+        (known,) = for_float64(batch["depth"][valid])
+        self._sum += known.sum(dtype=torch.float64).item()
         self.pixels += valid.sum().item()
         self.mean = self._sum / self.pixels if self.pixels else self.mean
 
