@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from fgbgnet.errors import InvalidArgumentError
+from fgbgnet.files import check_output
 
 if TYPE_CHECKING:
     from fgbgnet.data import PairedFgBgDataset
@@ -127,7 +128,7 @@ def train(
     from fgbgnet.data import PairedFgBgDataset, eval_transform, seeded_split, train_transform
     from fgbgnet.training import FitConfig, fit
 
-    _check_output(out, folder=True)
+    check_output(out, folder=True)
     everything = PairedFgBgDataset(data, seed=seed)
     transforms = (train_transform(size), eval_transform(size))
     if val is None:
@@ -182,8 +183,6 @@ def _network(
         return DualHeadUNet.from_pretrained(init, input_size=size)
     torch.manual_seed(seed)
     changes: dict[str, Any] = {"depth_unit": unit, "input_size": size}
-    if unit == "relative" and model != "classic":
-        changes["depth_activation"] = "sigmoid"  # the truth spans [0, 1]
     if encoder is not None:
         changes |= {"encoder_name": encoder, "decoder_channels": None}
     if weights is not None:
@@ -219,7 +218,7 @@ def evaluate(
     from fgbgnet.evaluation import evaluate as judge
     from fgbgnet.inference import load_model
 
-    _check_output(out, folder=False)
+    check_output(out, folder=False)
     judged = load_model(model)
     side = judged.input_size if size is None else size
     dataset = PairedFgBgDataset(data, eval_transform(side), seed=seed)
@@ -245,19 +244,6 @@ def _seen_in_training(model: str, dataset: "PairedFgBgDataset") -> int | None:
     return sum(group in known for group in dataset.group_ids("bg").tolist())
 
 
-def _check_output(out: str, folder: bool) -> None:
-    """Before the work rather than after it: can the result be written where it is wanted?"""
-    path = Path(out)
-    parents = [path] if folder else [path.parent]
-    blocked = next((p for p in (*parents, *parents[0].parents) if p.exists() and not p.is_dir()), None)
-    if blocked is not None:
-        raise InvalidArgumentError(f"--out {out}: {blocked} is a file, so no folder can be made there")
-    if not folder and path.is_dir():
-        raise InvalidArgumentError(
-            f"--out {out} is a folder; expected the name of a file, such as {path / 'results.json'}"
-        )
-
-
 def predict(model: str, bg: str, fg_bg: str, out: str, threshold: float = 0.5) -> None:
     """Predict mask and depth of one pair of pictures: writes mask.png, depth.png (16 bit) and overview.png.
 
@@ -270,7 +256,7 @@ def predict(model: str, bg: str, fg_bg: str, out: str, threshold: float = 0.5) -
     """
     from fgbgnet.inference import load_model
 
-    _check_output(out, folder=True)
+    check_output(out, folder=True)
     prediction = load_model(model).predict(bg, fg_bg, threshold=threshold)
     print(f"Wrote {prediction.save(out)}")
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.types import PathInput
 
 
@@ -59,4 +60,23 @@ def write_json(path: PathInput, content: Any) -> Path:  # noqa: ANN401 - whateve
     return write_bytes(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
 
 
-__all__ = ["atomic_path", "write_bytes", "write_json"]
+def check_output(path: PathInput, folder: bool) -> None:
+    """Asks before the work rather than after it whether its result can be written where it is wanted.
+
+    Args:
+        path: Where the result goes.
+        folder: Whether it is a folder; a file otherwise.
+
+    Raises:
+        InvalidArgumentError: If a file stands where a folder is needed, or a folder where a file is.
+    """
+    path = Path(path)
+    needed = path if folder else path.parent
+    blocked = next((part for part in (needed, *needed.parents) if part.exists() and not part.is_dir()), None)
+    if blocked is not None:
+        raise InvalidArgumentError(f"{path} cannot be written: {blocked} is a file, so no folder can be made there")
+    if not folder and path.is_dir():
+        raise InvalidArgumentError(f"{path} is a folder; expected the name of a file, such as {path / 'results.json'}")
+
+
+__all__ = ["atomic_path", "check_output", "write_bytes", "write_json"]

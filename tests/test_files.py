@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fgbgnet.files import atomic_path, write_bytes, write_json
+from fgbgnet.errors import InvalidArgumentError
+from fgbgnet.files import atomic_path, check_output, write_bytes, write_json
 
 
 def names(folder):
@@ -97,3 +98,17 @@ def test_json_has_no_nan(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "a.json", {"x": float("nan")})
     assert names(tmp_path) == []
+
+
+def test_output_is_checked_before_the_work(tmp_path):
+    file = write_bytes(tmp_path / "file", b"x")
+    check_output(tmp_path / "new" / "deep" / "results.json", folder=False)
+    check_output(tmp_path / "new", folder=True)
+    assert not (tmp_path / "new").exists()
+    for path, folder, words in (
+        (file, True, "is a file"),
+        (file / "deep" / "results.json", False, "is a file"),
+        (tmp_path, False, r"such as .*results\.json"),
+    ):
+        with pytest.raises(InvalidArgumentError, match=words):
+            check_output(path, folder)

@@ -30,7 +30,7 @@ from fgbgnet.models.fusion import (
     fused_channels,
     init_first_convolution,
 )
-from fgbgnet.models.heads import DepthActivation, DepthHead, MaskHead
+from fgbgnet.models.heads import DEFAULT_ACTIVATIONS, DepthActivation, DepthHead, MaskHead
 from fgbgnet.models.predict import PredictMixin
 from fgbgnet.models.pretrained import OWN_MODULE, PretrainedMixin
 from fgbgnet.models.summary import summarize
@@ -79,8 +79,8 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
         decoder_interpolation: ``"bilinear"`` or ``"nearest"``.
         in_channels: Channels of each picture. Other than 3, they are normalised by the average of the RGB statistics,
             and `predict`, which reads RGB, is not available.
-        depth_activation: ``"log"`` predicts the logarithm of the distance, ``"sigmoid"`` a value in (0, 1),
-            ``"linear"`` anything.
+        depth_activation: ``"log"`` (for metres by default) predicts the logarithm of the distance, ``"sigmoid"`` (for
+            relative depth by default, which spans [0, 1]) a value in (0, 1), ``"linear"`` anything.
         depth_unit: What the depth means: ``"metres"`` or ``"relative"``. Carried along, not computed with.
         input_size: Side of the square pictures that the model is trained on; `predict` squashes pictures to this
             square, as `fgbgnet.train_transform` and `fgbgnet.eval_transform` do. None feeds them as they are.
@@ -112,7 +112,7 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
         decoder_use_norm: str = "batchnorm",
         decoder_interpolation: str = "bilinear",
         in_channels: int = 3,
-        depth_activation: DepthActivation = "log",
+        depth_activation: DepthActivation | None = None,
         depth_unit: DepthUnit = "metres",
         input_size: int | None = None,
         tasks: Sequence[Task] | Task = TASKS,
@@ -165,7 +165,9 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
             return TaskBranch(tail, decoder, head)
 
         self.mask_branch = branch(tails[0], MaskHead(decoder_channels[-1]))
-        self.depth_branch = branch(tails[-1], DepthHead(decoder_channels[-1], depth_activation))
+        self.depth_branch = branch(
+            tails[-1], DepthHead(decoder_channels[-1], depth_activation or DEFAULT_ACTIVATIONS[depth_unit])
+        )
         check_disjoint(self.branches())
 
     def _build_encoder(self, encoder: str | Encoder) -> Encoder:

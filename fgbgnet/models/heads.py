@@ -7,9 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from fgbgnet.errors import UnknownNameError
+from fgbgnet.types import DepthUnit
 
 DepthActivation: TypeAlias = Literal["log", "sigmoid", "linear"]
 DEPTH_ACTIVATIONS = ("log", "sigmoid", "linear")
+DEFAULT_ACTIVATIONS: dict[DepthUnit, DepthActivation] = {"metres": "log", "relative": "sigmoid"}
 LOG_RANGE = 10.0
 """Predicted log-distances are kept within ± this, so that half precision (65,504) never overflows."""
 

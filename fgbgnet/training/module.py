@@ -37,7 +37,7 @@ class DualTaskModule(lightning.LightningModule):
         self.model = model
         self.settings = config or FitConfig()
         self.progress = progress
-        unit = getattr(model, "depth_unit", "relative")
+        unit: DepthUnit = getattr(model, "depth_unit", "relative")
         self.loss = loss or default_loss(self.settings, unit)
         metrics = {"mask": MaskMetrics(), "depth": DepthMetrics(**depth_protocol(unit))}  # as `evaluate` scores
         self.val_metrics: dict[str, Any] = {task: metrics[task] for task in self.settings.tasks}

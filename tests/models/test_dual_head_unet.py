@@ -170,6 +170,17 @@ def test_priors_are_what_an_untrained_head_says():
         assert torch.allclose(outputs["depth"], torch.tensor(0.7), atol=1e-6)
 
 
+def test_depth_spans_what_its_unit_spans():
+    for unit, low, high in (("metres", 0, float("inf")), ("relative", 0, 1)):
+        model = DualHeadUNet("unet_small", depth_unit=unit)
+        with torch.no_grad():
+            model.depth_branch.head.weight.mul_(1000)  # far out on both sides
+            depth = model(*pair(16, 16))["depth"]
+        assert (depth >= low).all()
+        assert (depth <= high).all()
+        assert depth.max() > (1 if unit == "metres" else 0.9)
+
+
 def test_own_encoder_module():
     class Tiny(Encoder):
         out_channels, strides = (4, 8), (2, 4)
