@@ -7,6 +7,7 @@ Every figure is the median of several rounds with their spread, on one thread::
 """
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
@@ -81,7 +82,8 @@ def composites(short: bool, rounds: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--short", action="store_true", help="few rounds, small counts")
+    short = bool(os.environ.get("FGBGNET_SHORT"))
+    parser.add_argument("--short", action="store_true", default=short, help="few rounds, small counts")
     parser.add_argument("--device", default="cpu", help="where scenes are rendered")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
