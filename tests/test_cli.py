@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fgbgnet.__main__ import main
 from fgbgnet.cli import run
 from fgbgnet.commands import COMMANDS
 from fgbgnet.data import Manifest
@@ -215,3 +216,9 @@ def test_as_a_module():
     done = subprocess.run([sys.executable, "-m", "fgbgnet", "modles"], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("fgbgnet: error: ")
+
+
+def test_without_the_extra_the_command_line_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "jsonargparse", None)
+    assert main() == 2
+    assert "python -m pip install 'fgbgnet[train]'" in capsys.readouterr().err
