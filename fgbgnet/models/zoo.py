@@ -34,7 +34,7 @@ _CARDS = {
         ),
         ModelCard(
             "fgbgnet_xs",
-            "plain U-Net of a quarter of the width with the signed difference as input; learns quickest on a CPU",
+            "plain U-Net of a quarter of the width with the signed difference as input; the demo's network",
             {"encoder_name": "unet_small", "fusion": "early_diff"},
         ),
         ModelCard(

@@ -34,8 +34,8 @@ def encode(pixels: Array, quality: int | None = None) -> bytes:
 def put(path: Path, content: bytes) -> None:
     """Writes a file that is whole or not there after a kill at any moment.
 
-    Unlike `fgbgnet.files.write_bytes` it does not wait for the disk, which would take longer than making the sample:
-    a power failure may leave files of no length, which count as missing (`present`) and are made again.
+    Unlike `fgbgnet.files.write_bytes` it does not wait for the disk at each of many small files: a power failure may
+    leave files of no length, which count as missing (`present`) and are made again.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

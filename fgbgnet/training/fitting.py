@@ -25,7 +25,7 @@ from fgbgnet.training.metrics_file import MetricsFile
 from fgbgnet.training.module import DualTaskModule
 from fgbgnet.training.run_folder import RunFolder, describe
 from fgbgnet.training.schedule import Progress
-from fgbgnet.types import TASKS, PathInput
+from fgbgnet.types import TASKS, PathInput, Task
 
 MINIMUM_STEPS_BETWEEN_VALIDATIONS = 50
 PRIOR_SAMPLES = 32
@@ -93,24 +93,23 @@ def fit(
     _check_data(model, train, val, config)
     with frozen(model, *config.freeze) if config.freeze else nullcontext():
         _check_learners(model, config)
-        if model.untrained:
-            model.tasks = config.tasks
-        else:  # a second phase adds its task to those that the model has learned
-            model.tasks = tuple(task for task in TASKS if task in (*model.tasks, *config.tasks))
+        tasks = _tasks_afterwards(model, config)
         record = describe(model, train, val, config, metadata or {})
+        record["model"]["tasks"] = tasks
         folder.claim(record, resume, overwrite)
         lightning.seed_everything(config.seed, verbose=False)
         keep_freed_memory()
-        steps_per_epoch = len(PairedFgBgDataModule(train, val, config.batch_size).train_dataloader())
+        data = PairedFgBgDataModule(train, val, config.batch_size, config.num_workers, config.seed)
+        steps_per_epoch = len(data.train_dataloader())
         steps = None if config.epochs is None else config.epochs * steps_per_epoch
         progress = Progress(steps, None if config.minutes is None else 60 * config.minutes)
         best = SaveModel(model, folder.model, {"fit": config.to_dict(), **(metadata or {})})
         trainer = _trainer(config, folder, progress, best, steps_per_epoch)
         folder.begin(record, train, val, resume)
+        model.tasks = tasks
         if model.untrained and not resume:
             _set_priors(model, train)
         model.to(memory_format=torch.channels_last)
-        data = PairedFgBgDataModule(train, val, config.batch_size, config.num_workers, config.seed)
         _run(trainer, DualTaskModule(model, config, loss, progress), data, folder.last if resume else None)
     if not math.isfinite(best.best):
         raise TrainingError(f"the validation loss was never finite, so no model was saved; see {folder.metrics}")
@@ -141,6 +140,13 @@ def _check_data(model: DualHeadUNet, train: Any, val: Any, config: FitConfig) ->
                 f"the depth of {name} is in {unit!r}, the model predicts {model.depth_unit!r}; "
                 f"build the model with depth_unit={unit!r}"
             )
+
+
+def _tasks_afterwards(model: DualHeadUNet, config: FitConfig) -> tuple[Task, ...]:
+    """What the model can be asked for after the run: a second phase adds its task to those learned before."""
+    if model.untrained:
+        return config.tasks
+    return tuple(task for task in TASKS if task in (*model.tasks, *config.tasks))
 
 
 def _check_learners(model: DualHeadUNet, config: FitConfig) -> None:

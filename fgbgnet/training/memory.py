@@ -10,8 +10,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h of glibc
 def keep_freed_memory() -> bool:
     """Tells glibc to keep large freed blocks instead of giving them back to the system.
 
-    By default every large tensor is mapped afresh and page-faulted again at each step, which costs a CPU training a
-    third of its time. This process then holds on to the most memory that it ever used.
+    By default every large tensor is mapped afresh and page-faulted again at each step of a training. This process then
+    holds on to the most memory that it ever used.
 
     Returns:
         Whether it took effect; other C libraries and systems are left as they are.

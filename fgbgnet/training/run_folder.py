@@ -40,7 +40,8 @@ class RunFolder:
             overwrite: Remove the run that is there.
 
         Raises:
-            InvalidArgumentError: If the folder is a file, holds a run, or one that was made otherwise.
+            InvalidArgumentError: If the folder is a file, holds a run, one that was made otherwise, or files of the
+                same names that are no run.
             MissingFileError: If there is nothing to resume.
         """
         if self.path.exists() and not self.path.is_dir():
@@ -50,6 +51,10 @@ class RunFolder:
             if not self.last.is_file():
                 raise MissingFileError(f"nothing to resume: no checkpoint at {self.last}")
             self._compare(record)
+        elif there and not self.record.is_file():
+            raise InvalidArgumentError(
+                f"{self.path} holds {', '.join(there)}, but no run (no {self.record.name}); choose another folder"
+            )
         elif there and not overwrite:
             raise InvalidArgumentError(
                 f"{self.path} holds a run already ({', '.join(there)}); go on with it (resume), "
@@ -62,14 +67,19 @@ class RunFolder:
             for name in _CONTENT:
                 content = self.path / name
                 shutil.rmtree(content) if content.is_dir() else content.unlink(missing_ok=True)
-        self.path.mkdir(parents=True, exist_ok=True)
+        write_json(self.record, record)  # first: what follows can be told from files that are not ours
         for side, data in (("train", train), ("val", val)):
             if hasattr(data, "manifest"):
                 data.manifest.write(self.path / f"{side}.csv")
-        write_json(self.record, record)
 
     def _compare(self, record: dict[str, Any]) -> None:
-        before = json.loads(self.record.read_text(encoding="utf-8"))
+        try:
+            before = json.loads(self.record.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError) as error:
+            raise InvalidArgumentError(
+                f"{self.record}, the record of the run to resume, is missing or damaged ({error}); start a new run in "
+                "another folder"
+            ) from error
         changes = []
         for part in ("fit", "model", "data"):
             old, new = before.get(part, {}), json.loads(json.dumps(record[part]))

@@ -175,6 +175,30 @@ def test_a_run_is_not_overwritten_unless_asked(data, tmp_path):
     assert not all(torch.equal(first[key], second[key]) for key in first)
 
 
+def test_a_refused_run_changes_nothing(data, tmp_path):
+    (tmp_path / "train.csv").write_text("the user's own")
+    model = network()
+    before = state(model)
+    for overwrite in (False, True):
+        with pytest.raises(InvalidArgumentError, match=r"holds train\.csv, but no run"):
+            fit(model, *data, tmp_path, FitConfig(epochs=1, tasks=("mask",), **FAST), overwrite=overwrite)
+    assert (tmp_path / "train.csv").read_text() == "the user's own"
+    assert model.tasks == ("mask", "depth")
+    assert model.frozen_branches == ()
+    assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
+
+
+@pytest.mark.parametrize("content", [None, "{"])
+def test_resume_without_the_record_of_the_run(data, tmp_path, content):
+    config = FitConfig(epochs=1, **FAST)
+    fit(network(), *data, tmp_path, config)
+    (tmp_path / "config.json").unlink()
+    if content is not None:
+        (tmp_path / "config.json").write_text(content)
+    with pytest.raises(InvalidArgumentError, match=r"config\.json.* is missing or damaged"):
+        fit(network(), *data, tmp_path, config, resume=True)
+
+
 def test_resume_refuses_another_run(data, tmp_path):
     config = FitConfig(epochs=1, **FAST)
     fit(network(), *data, tmp_path, config)
