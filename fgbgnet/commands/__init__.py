@@ -1,0 +1,14 @@
+"""The commands: thin functions over the library, whose docstrings are the help of the command line."""
+
+from collections.abc import Callable
+
+from fgbgnet.commands.judge import evaluate, predict
+from fgbgnet.commands.learn import demo, train
+from fgbgnet.commands.make import compose, synth
+from fgbgnet.commands.show import encoders, models
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    function.__name__: function for function in (demo, synth, compose, train, evaluate, predict, models, encoders)
+}
+
+__all__ = ["COMMANDS", *COMMANDS]

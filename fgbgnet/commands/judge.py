@@ -1,0 +1,83 @@
+"""Commands that use a model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fgbgnet.files import check_output
+
+if TYPE_CHECKING:
+    from fgbgnet.data import PairedFgBgDataset
+
+
+def evaluate(
+    model: str,
+    data: str,
+    out: str,
+    size: int | None = None,
+    batch_size: int = 16,
+    num_workers: int = 0,
+    perturbation: str | None = None,
+    severity: int = 3,
+    seed: int = 0,
+) -> None:
+    """Judge a model on the quadruples of a manifest, beside the floors that need no network.
+
+    Args:
+        model: A model's or run's folder, or a floor: difference, compensated_difference.
+        data: manifest.csv of data that the model has not seen.
+        out: results.json.
+        size: Side of the square to which pictures are brought; the model's own by default, their own for floors.
+        batch_size: Pairs per step.
+        num_workers: Processes that load data.
+        perturbation: Makes the backgrounds imperfect, e.g. mixed, shift, gain; see the docs of fgbgnet.synth.
+        severity: 1 (mild) to 5.
+        seed: Seed of the perturbation.
+    """
+    from fgbgnet.data import PairedFgBgDataset, eval_transform
+    from fgbgnet.evaluation import evaluate as judge
+    from fgbgnet.inference import load_model
+
+    check_output(out, folder=False)
+    judged = load_model(model)
+    side = judged.input_size if size is None else size
+    dataset = PairedFgBgDataset(data, eval_transform(side), seed=seed)
+    change = None if perturbation is None else (perturbation, severity)
+    result = judge(judged, dataset, batch_size=batch_size, num_workers=num_workers, perturbation=change, seed=seed)
+    seen = _seen_in_training(model, dataset)
+    result.protocol["samples_on_backgrounds_seen_in_training"] = seen
+    result.write(out)
+    print(result.summary())
+    if seen:
+        print(f"Mind: {seen} of {result.n} samples show a background that the model was trained on.")
+    print(f"Wrote {out}")
+
+
+def _seen_in_training(model: str, dataset: "PairedFgBgDataset") -> int | None:
+    """How many samples show a background of the run's training data; None if the model tells nothing of its data."""
+    from fgbgnet.data import Manifest
+
+    record = Path(model) / "train.csv"
+    if not record.is_file():
+        return None
+    known = set(Manifest.read(record).column("bg_id").tolist())
+    return sum(group in known for group in dataset.group_ids("bg").tolist())
+
+
+def predict(model: str, bg: str, fg_bg: str, out: str, threshold: float = 0.5) -> None:
+    """Predict mask and depth of one pair of pictures: writes mask.png, depth.png (16 bit) and overview.png.
+
+    Args:
+        model: A model's or run's folder, or a floor: difference, compensated_difference.
+        bg: The clean background picture.
+        fg_bg: The picture of the same scene with something new in it.
+        out: Folder for the result.
+        threshold: Probability above which a pixel is foreground.
+    """
+    from fgbgnet.inference import load_model
+
+    check_output(out, folder=True)
+    prediction = load_model(model).predict(bg, fg_bg, threshold=threshold)
+    print(f"Wrote {prediction.save(out)}")
+
+
+__all__ = ["evaluate", "predict"]
