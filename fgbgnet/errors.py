@@ -64,6 +64,10 @@ class ManifestError(FgBgError, ValueError):
     """A manifest, or the lists that it is built from, do not fit together."""
 
 
+class OutputError(FgBgError, OSError):
+    """A result cannot be written: the disk is full."""
+
+
 class SplitError(FgBgError, ValueError):
     """A data set cannot be split as asked."""
 
@@ -104,6 +108,7 @@ __all__ = [
     "MaskError",
     "MissingExtraError",
     "MissingFileError",
+    "OutputError",
     "PictureError",
     "SplitError",
     "TrainingError",

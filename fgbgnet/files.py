@@ -1,5 +1,6 @@
 """Files that are either whole or not there."""
 
+import errno
 import json
 import os
 import uuid
@@ -8,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from fgbgnet.errors import InvalidArgumentError
+from fgbgnet.errors import InvalidArgumentError, OutputError
 from fgbgnet.types import PathInput
 
 
@@ -33,6 +34,25 @@ def atomic_path(path: PathInput) -> Iterator[Path]:
         _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def full_disk_named(out: PathInput, advice: str) -> Iterator[None]:
+    """Turns the system's word for a full disk into one clear error.
+
+    Args:
+        out: What is being written.
+        advice: What to do, and what is there already.
+
+    Raises:
+        OutputError: If the disk, or the user's share of it, is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise OutputError(f"{out} cannot be written, the disk is full; {advice}") from error
 
 
 def _sync_folder(folder: Path) -> None:
@@ -79,4 +99,4 @@ def check_output(path: PathInput, folder: bool) -> None:
         raise InvalidArgumentError(f"{path} is a folder; expected the name of a file, such as {path / 'results.json'}")
 
 
-__all__ = ["atomic_path", "check_output", "write_bytes", "write_json"]
+__all__ = ["atomic_path", "check_output", "full_disk_named", "write_bytes", "write_json"]

@@ -4,6 +4,7 @@ from fgbgnet.synth.compose import compose
 from fgbgnet.synth.perturb import MAX_SEVERITY, PERTURBATIONS, Perturbation, RandomPerturb, perturb
 from fgbgnet.synth.scene_dataset import SceneDataset
 from fgbgnet.synth.scenes import SceneGenerator
+from fgbgnet.synth.teachers import Teacher, annotate, load_teacher
 from fgbgnet.synth.writing import write_scenes
 
 __all__ = [
@@ -13,7 +14,10 @@ __all__ = [
     "RandomPerturb",
     "SceneDataset",
     "SceneGenerator",
+    "Teacher",
+    "annotate",
     "compose",
+    "load_teacher",
     "perturb",
     "write_scenes",
 ]
