@@ -1,7 +1,16 @@
 """Quadruples out of nothing, and out of cut-outs; and backgrounds as imperfect as real ones."""
 
 from fgbgnet.synth.compose import compose
-from fgbgnet.synth.perturb import MAX_SEVERITY, PERTURBATIONS, Perturbation, RandomPerturb, perturb
+from fgbgnet.synth.perturb import (
+    MAX_SEVERITY,
+    PAIR_PERTURBATIONS,
+    PERTURBATIONS,
+    PairPerturbation,
+    Perturbation,
+    RandomPairPerturb,
+    RandomPerturb,
+    perturb,
+)
 from fgbgnet.synth.scene_dataset import SceneDataset
 from fgbgnet.synth.scenes import SceneGenerator
 from fgbgnet.synth.teachers import Teacher, annotate, load_teacher
@@ -9,8 +18,11 @@ from fgbgnet.synth.writing import write_scenes
 
 __all__ = [
     "MAX_SEVERITY",
+    "PAIR_PERTURBATIONS",
     "PERTURBATIONS",
+    "PairPerturbation",
     "Perturbation",
+    "RandomPairPerturb",
     "RandomPerturb",
     "SceneDataset",
     "SceneGenerator",

@@ -7,6 +7,7 @@ from hypothesis import given, settings, strategies as st
 
 from fgbgnet.errors import InvalidArgumentError, UnknownNameError
 from fgbgnet.synth import PERTURBATIONS, RandomPerturb, perturb
+from fgbgnet.synth.perturb import geometry, optics, sensor, tones
 
 NAMES = list(PERTURBATIONS)
 
@@ -62,40 +63,32 @@ def test_input_is_never_changed(pictures):
 
 
 def test_shift_of_whole_pixels_moves_the_picture():
-    from fgbgnet.synth.perturb import operations
-
     picture = torch.rand(1, 3, 40, 50)
-    moved = operations.affine(picture, torch.tensor([[3 / 40, -2 / 40, 0.0, 0.0]]))
+    moved = geometry.warp(picture, geometry.affine(torch.tensor([[3 / 40, -2 / 40, 0.0, 0.0]]), 40, 50))
     # Three pixels to the right and two up: what is at (y, x) came from (y + 2, x - 3).
     torch.testing.assert_close(moved[..., 5:30, 5:40], picture[..., 7:32, 2:37], atol=1e-5, rtol=0)
 
 
 def test_rotation_agrees_with_the_matrix():
-    from fgbgnet.synth.perturb import operations
-
     rows, columns = torch.meshgrid(torch.arange(60.0), torch.arange(80.0), indexing="ij")
     ramp = (0.5 + (columns - 39.5) / 200).expand(1, 3, 60, 80)  # linear in x: bilinear sampling is exact
-    turned = operations.affine(ramp, torch.tensor([[0.0, 0.0, 10.0, np.log(1.1)]]))
+    turned = geometry.warp(ramp, geometry.affine(torch.tensor([[0.0, 0.0, 10.0, np.log(1.1)]]), 60, 80))
     angle = np.deg2rad(10)
     x = (np.cos(angle) * (columns - 39.5) - np.sin(angle) * (rows - 29.5)) / 1.1
     torch.testing.assert_close(turned[0, 0, 15:45, 20:60], (0.5 + x / 200)[15:45, 20:60], atol=1e-5, rtol=0)
 
 
 def test_noise_has_the_variance_that_it_claims():
-    from fgbgnet.synth.perturb import operations
-
     grey = torch.full((1, 3, 200, 200), 0.4)
-    noisy = operations.noise(grey, torch.tensor([[0.02, 0.03]]), [5])
+    noisy = sensor.noise(grey, torch.tensor([[0.02, 0.03]]), [5])
     assert noisy.std().item() == pytest.approx((0.02**2 + 0.03**2 * 0.4) ** 0.5, rel=0.02)
     assert noisy.mean().item() == pytest.approx(0.4, abs=1e-3)
 
 
 def test_gamma_agrees_with_pow():
-    from fgbgnet.synth.perturb import operations
-
     picture = torch.rand(1, 3, 50, 50)
     torch.testing.assert_close(
-        operations.gamma(picture, torch.tensor([[0.4]])), picture ** float(np.exp(0.4)), atol=1e-5, rtol=0
+        tones.gamma(picture, torch.tensor([[0.4]])), picture ** float(np.exp(0.4)), atol=1e-5, rtol=0
     )
 
 
@@ -103,11 +96,9 @@ def test_gamma_agrees_with_pow():
 def test_blur_has_the_variance_that_it_claims(sigma):
     from scipy.special import ive
 
-    from fgbgnet.synth.perturb import operations
-
     dot = torch.zeros(1, 3, 65, 65, dtype=torch.float64)
     dot[..., 32, 32] = 1
-    profile = operations.blur(dot, torch.tensor([[sigma / 65]], dtype=torch.float64))[0, 0].sum(0)
+    profile = optics.blur(dot, torch.tensor([[sigma / 65]], dtype=torch.float64))[0, 0].sum(0)
     offsets = torch.arange(65) - 32.0
     assert profile.sum().item() == pytest.approx(1, abs=1e-6)
     assert (profile * offsets**2).sum().item() == pytest.approx(sigma**2, rel=0.06)

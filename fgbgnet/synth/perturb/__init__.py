@@ -1,6 +1,18 @@
 """How a real background differs from the frame: for training augmentation and for the robustness suite alike."""
 
 from fgbgnet.synth.perturb.augment import RandomPerturb
-from fgbgnet.synth.perturb.registry import MAX_SEVERITY, PERTURBATIONS, Perturbation, perturb
+from fgbgnet.synth.perturb.pair_augment import RandomPairPerturb
+from fgbgnet.synth.perturb.pairs import PAIR_PERTURBATIONS, PairPerturbation
+from fgbgnet.synth.perturb.registry import PERTURBATIONS, perturb
+from fgbgnet.synth.perturb.steps import MAX_SEVERITY, Perturbation
 
-__all__ = ["MAX_SEVERITY", "PERTURBATIONS", "Perturbation", "RandomPerturb", "perturb"]
+__all__ = [
+    "MAX_SEVERITY",
+    "PAIR_PERTURBATIONS",
+    "PERTURBATIONS",
+    "PairPerturbation",
+    "Perturbation",
+    "RandomPairPerturb",
+    "RandomPerturb",
+    "perturb",
+]

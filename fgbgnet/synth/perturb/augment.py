@@ -1,13 +1,15 @@
 """Training augmentation: a random imperfect background."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from fgbgnet.errors import InvalidArgumentError, UnknownNameError
 from fgbgnet.synth.arguments import integer
-from fgbgnet.synth.perturb.registry import MAX_SEVERITY, PERTURBATIONS, checked
+from fgbgnet.synth.perturb.registry import PERTURBATIONS, checked, integers
+from fgbgnet.synth.perturb.steps import MAX_SEVERITY
 from fgbgnet.synth.streams import stream
 
 # How often each is drawn relative to the others. Misalignment and light matter most in real pairs; the mixture is
@@ -68,8 +70,7 @@ class RandomPerturb:
         self.max_severity = max_severity
         # The registry's order is the physical one.
         self.names = [name for name in PERTURBATIONS if name in chosen]
-        weights = [_WEIGHTS.get(name, 1.0) for name in self.names]
-        self._probabilities = [weight / sum(weights) for weight in weights]
+        self._weights = np.array([_WEIGHTS.get(name, 1.0) for name in self.names])
 
     def draw(self, seed: int) -> list[tuple[str, float]]:
         """What the seed stands for: pairs (name, severity) in the order of application."""
@@ -77,9 +78,10 @@ class RandomPerturb:
         if rng.random() >= self.p:
             return []
         most = min(self.max_operations, len(self.names))
-        count = 1 + int(most * rng.random() ** 1.3)
-        picked = rng.choice(len(self.names), size=min(count, most), replace=False, p=self._probabilities)
-        severities = self.max_severity * rng.random(len(picked)) ** 1.5
+        count = min(1 + int(most * rng.random() ** 1.3), most)
+        # The smallest of exponential variables divided by the weights: a weighted draw without replacement.
+        picked = np.argsort(rng.standard_exponential(len(self.names)) / self._weights, kind="stable")[:count]
+        severities = self.max_severity * rng.random(count) ** 1.5
         return [(self.names[i], float(s)) for i, s in sorted(zip(picked.tolist(), severities, strict=True))]
 
     def __call__(self, picture: Tensor, seed: int) -> Tensor:
@@ -95,13 +97,38 @@ class RandomPerturb:
         Raises:
             InvalidArgumentError: If it is no such picture, or the seed is no integer.
         """
-        batch = checked(picture, "(3, H, W)").unsqueeze(0)
-        if picture.dtype not in (torch.float32, torch.float64):
-            batch = batch.float()  # rounded once, not after every step
-        for name, severity in self.draw(integer("seed", seed)):
-            batch = PERTURBATIONS[name].apply(batch, [severity], [seed])
-        result = batch[0].to(picture.dtype)
-        return result.clone() if result.data_ptr() == picture.data_ptr() else result
+        return self._apply(checked(picture, "(3, H, W)").unsqueeze(0), [integer("seed", seed)])[0]
+
+    def batch(self, pictures: Tensor, seeds: Iterable[int] | Tensor) -> Tensor:
+        """Perturbs each picture of a batch as `__call__` would, those with the same operation together.
+
+        Args:
+            pictures: Floats (B, 3, H, W), RGB in [0, 1].
+            seeds: B integers.
+
+        Returns:
+            New pictures (B, 3, H, W).
+
+        Raises:
+            InvalidArgumentError: If they are no such pictures, or there is not one integer per picture.
+        """
+        pictures = checked(pictures, "(B, 3, H, W)")
+        return self._apply(pictures, integers(seeds, len(pictures)))
+
+    def _apply(self, pictures: Tensor, seeds: list[int]) -> Tensor:
+        # Half precision is rounded once, not after every step.
+        result = pictures.to(torch.float64 if pictures.dtype == torch.float64 else torch.float32, copy=True)
+        drawn: dict[str, list[tuple[int, float]]] = {name: [] for name in self.names}
+        for row, seed in enumerate(seeds):
+            for name, severity in self.draw(seed):
+                drawn[name].append((row, severity))
+        for name, draws in drawn.items():
+            if draws:
+                numbers, severities = zip(*draws, strict=True)
+                rows = torch.tensor(numbers, device=result.device)
+                some = result.index_select(0, rows)
+                result.index_copy_(0, rows, PERTURBATIONS[name].apply(some, severities, [seeds[n] for n in numbers]))
+        return result.to(pictures.dtype)
 
     def __repr__(self) -> str:
         return f"RandomPerturb(p={self.p}, max_operations={self.max_operations}, max_severity={self.max_severity})"

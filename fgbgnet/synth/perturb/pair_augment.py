@@ -1,0 +1,149 @@
+"""Training augmentation of whole pairs: imperfect backgrounds, things that came and went, empty pairs."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from fgbgnet.errors import InvalidArgumentError
+from fgbgnet.synth.perturb.augment import RandomPerturb
+from fgbgnet.synth.perturb.pairs import PAIR_PERTURBATIONS, Layers, checked_layers, next_in_batch
+from fgbgnet.synth.perturb.registry import PERTURBATIONS, integers
+from fgbgnet.synth.perturb.steps import MAX_SEVERITY
+from fgbgnet.synth.streams import stream
+
+_OBJECTS = ("added_object", "added_object", "moved_object", "removed_object")
+"""Which changes of the scene are drawn; something that was added is twice as likely as the others."""
+
+
+class RandomPairPerturb:
+    """Perturbs a batch of pairs: what, and how strongly, is drawn from one seed per sample.
+
+    Each sample goes through three stages. The pair: perhaps the foreground takes the colours of the background; perhaps
+    an object was added to the background, moved or removed there; perhaps the background is the wrong one, or the frame
+    itself, so that the mask is empty. Then the background as a picture, then the frame as a picture, both by
+    `RandomPerturb`. What is done to the frame moves no pixels. Samples with the same operation are computed together,
+    with results that do not depend on what else is in the batch.
+
+    Args:
+        p_bg: Probability that the background is perturbed as a picture.
+        p_fg_bg: Probability that the frame is.
+        p_object: Probability that an object was added, moved or removed in the background.
+        p_same_colour: Probability that the foreground is recoloured.
+        p_wrong_background: Probability that the background of another sample shines through, or stands there alone.
+        p_empty: Probability of an empty pair.
+        max_operations: Most perturbations on one picture in the second and third stage.
+        max_severity: Highest severity, above 0 and up to 5. A pair with the wrong background gets one from half of
+            it upwards.
+
+    Raises:
+        InvalidArgumentError: If a number is out of its range.
+
+    >>> batch = {"bg": torch.rand(2, 3, 32, 32), "fg_bg": torch.rand(2, 3, 32, 32), "mask": torch.ones(2, 1, 32, 32)}
+    >>> worse = RandomPairPerturb(p_empty=1)(batch, seeds=[1, 2])
+    >>> worse["bg"].shape, worse["mask"].sum().item()
+    (torch.Size([2, 3, 32, 32]), 0.0)
+    """
+
+    def __init__(
+        self,
+        p_bg: float = 0.9,
+        p_fg_bg: float = 0.3,
+        p_object: float = 0.15,
+        p_same_colour: float = 0.1,
+        p_wrong_background: float = 0.03,
+        p_empty: float = 0.04,
+        max_operations: int = 4,
+        max_severity: float = 5.0,
+    ) -> None:
+        self.chances = {
+            "same_colour": p_same_colour,
+            "object": p_object,
+            "wrong_background": p_wrong_background,
+            "empty": p_empty,
+        }
+        for name, value in self.chances.items():
+            if not 0 <= value <= 1:
+                raise InvalidArgumentError(f"p_{name} is {value}; expected a probability from 0 to 1")
+        if not 0 < max_severity <= MAX_SEVERITY:
+            raise InvalidArgumentError(f"max_severity is {max_severity}; expected above 0 and up to {MAX_SEVERITY}")
+        self.max_severity = max_severity
+        still = [name for name, perturbation in PERTURBATIONS.items() if not perturbation.geometric]
+        self.bg = RandomPerturb(p_bg, max_operations, max_severity)
+        self.fg_bg = RandomPerturb(p_fg_bg, max_operations, max_severity, still)
+
+    def draw(self, seed: int) -> tuple[list[tuple[str, float]], int, int]:
+        """What the seed stands for: pairs (name, severity) of the first stage, and the seeds of the other two."""
+        rng = stream(seed, "RandomPairPerturb")
+        seed_bg, seed_fg_bg = rng.integers(2**62, size=2).tolist()
+        chances, strengths, which = rng.random(4), self.max_severity * rng.random(4) ** 1.5, rng.integers(len(_OBJECTS))
+        drawn = []
+        for chance, strength, (name, p) in zip(chances, strengths, self.chances.items(), strict=True):
+            if chance < p:
+                if name == "wrong_background":
+                    strength = (self.max_severity + strength) / 2
+                drawn.append((_OBJECTS[which] if name == "object" else name, float(strength)))
+        return drawn, seed_bg, seed_fg_bg
+
+    def __call__(
+        self, batch: dict[str, Tensor], seeds: Iterable[int] | Tensor, partners: Layers | None = None
+    ) -> dict[str, Tensor]:
+        """Perturbs a batch.
+
+        Args:
+            batch: ``bg``, ``fg_bg`` (B, 3, H, W) floats, RGB in [0, 1]; ``mask`` (B, 1, H, W), 0 or 1; anything else,
+                such as ``depth``, is passed on.
+            seeds: One integer per sample.
+            partners: Samples from which objects and wrong backgrounds are taken, one for each sample: ``bg``, ``fg_bg``
+                and ``mask`` of the same shapes. By default the next sample of the batch.
+
+        Returns:
+            A new dictionary; no tensor of the one given is changed. Only ``bg``, ``fg_bg`` and ``mask`` are new.
+
+        Raises:
+            InvalidArgumentError: If a layer is missing or does not fit, or there is not one integer per sample.
+        """
+        layers = checked_layers(batch)
+        numbers = integers(seeds, len(layers["mask"]))
+        if not numbers:
+            return dict(batch)
+        others = next_in_batch(layers) if partners is None else checked_layers(partners, layers["bg"].shape)
+        drawn, seeds_bg, seeds_fg_bg = zip(*map(self.draw, numbers), strict=True)
+        # Half precision is rounded once, at the end: parameters are not exact in it.
+        exact = torch.float64 if layers["bg"].dtype == torch.float64 else torch.float32
+        changed = self._change(_cast(layers, exact), _cast(others, exact), drawn, numbers)
+        changed["bg"] = self.bg.batch(changed["bg"], seeds_bg)
+        changed["fg_bg"] = self.fg_bg.batch(changed["fg_bg"], seeds_fg_bg)
+        return {**batch, **_cast(changed, layers["bg"].dtype)}
+
+    def _change(
+        self, layers: dict[str, Tensor], partners: Layers, drawn: Sequence[list[tuple[str, float]]], seeds: list[int]
+    ) -> dict[str, Tensor]:
+        """The first stage."""
+        layers = {key: layer.clone() for key, layer in layers.items()}  # the caller's stay as they are
+        for name, perturbation in PAIR_PERTURBATIONS.items():
+            found = [(row, severity) for row, draws in enumerate(drawn) for other, severity in draws if other == name]
+            if found:
+                numbers, severities = zip(*found, strict=True)
+                rows = torch.tensor(numbers, device=layers["bg"].device)
+                some, others = (
+                    {key: given[key].index_select(0, rows) for key in layers} for given in (layers, partners)
+                )
+                changed = perturbation.apply(some, others, severities, [seeds[n] for n in numbers])
+                for key, layer in changed.items():
+                    layers[key].index_copy_(0, rows, layer)
+        return layers
+
+    def __repr__(self) -> str:
+        chances = ", ".join(f"p_{name}={p}" for name, p in self.chances.items())
+        return (
+            f"RandomPairPerturb(p_bg={self.bg.p}, p_fg_bg={self.fg_bg.p}, {chances}, "
+            f"max_operations={self.bg.max_operations}, max_severity={self.max_severity})"
+        )
+
+
+def _cast(layers: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    return {key: layer.to(dtype) for key, layer in layers.items()}
+
+
+__all__ = ["RandomPairPerturb"]
