@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 
+from fgbgnet.commands.annotate import depth
 from fgbgnet.commands.judge import evaluate, predict
 from fgbgnet.commands.learn import demo, train
 from fgbgnet.commands.make import compose, synth
 from fgbgnet.commands.show import encoders, models
 
 COMMANDS: dict[str, Callable[..., None]] = {
-    function.__name__: function for function in (demo, synth, compose, train, evaluate, predict, models, encoders)
+    function.__name__: function
+    for function in (demo, synth, compose, depth, train, evaluate, predict, models, encoders)
 }
 
 __all__ = ["COMMANDS", *COMMANDS]

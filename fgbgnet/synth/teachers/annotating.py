@@ -14,7 +14,7 @@ from fgbgnet.errors import FgBgError, FgBgWarning, InvalidArgumentError, Unknown
 from fgbgnet.files import full_disk_named, write_json
 from fgbgnet.synth.arguments import allowed_cpus, integer
 from fgbgnet.synth.folders import claim
-from fgbgnet.synth.teachers.levels import to_millimetres, to_own_shares, to_shares
+from fgbgnet.synth.teachers.levels import is_flat, to_millimetres, to_own_shares, to_shares
 from fgbgnet.synth.teachers.maps import Coding, MapWriter
 from fgbgnet.synth.teachers.teacher import Teacher
 from fgbgnet.types import PathInput
@@ -181,7 +181,7 @@ def _common_range(record: Path, table: "Manifest", of: Of, writer: MapWriter) ->
     rows = np.unique(np.linspace(0, len(table) - 1, min(len(table), RANGE_PICTURES)).round().astype(int))
     pictures = list(dict.fromkeys(table.column(of)[rows].tolist()))
     low, high = writer.extremes([table.resolve(picture) for picture in pictures])
-    if low == high:
+    if is_flat(low, high):
         raise InvalidArgumentError(f"the teacher {writer.teacher.name!r} gives {low:g} everywhere; expected depth")
     margin = RANGE_MARGIN * (high - low)
     low, high = low - margin, high + margin

@@ -1,5 +1,6 @@
 """Depth-estimation models of Hugging Face as teachers (extra ``depth``)."""
 
+import re
 from hashlib import blake2b
 from pathlib import Path
 from pickle import UnpicklingError
@@ -36,18 +37,18 @@ def from_pretrained(
     except ImportError as error:
         raise MissingExtraError("A depth-estimation model of Hugging Face", "depth") from error
 
-    where = _located(source)
+    where, revision = _located(source, revision)
     try:
         processor = AutoImageProcessor.from_pretrained(where, revision=revision)
         model, report = AutoModelForDepthEstimation.from_pretrained(where, revision=revision, output_loading_info=True)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, UnpicklingError) as error:
-        raise _not_loaded(str(source), where, error) from error
+        raise _not_loaded(str(source), error) from error
     missing = set(report["missing_keys"])
     _refuse_random_weights(missing, str(source))
     model = model.float().eval().to(device)  # some are stored with half the bits
     if unit is None or direction is None:
         unit, direction = _completed(model.config, unit, direction, str(source))
-    label = name or (Path(where).name if _is_folder(where) else where)
+    label = name or (where if revision else Path(where).resolve().name)
     fingerprint = f"{model.config.model_type} {_digest(model, processor, missing)}"
     return Teacher(_Estimator(model, processor, device), label, fingerprint, unit, direction, device)
 
@@ -99,36 +100,50 @@ def _completed(
     )
 
 
-def _located(source: PathInput) -> str:
-    """The folder or the id; a path that leads nowhere is refused before it is looked for on the network."""
+def _located(source: PathInput, revision: str | None) -> tuple[str, str | None]:
+    """The folder, or the id with its commit; a path that leads nowhere is not looked for on the network."""
     text = str(source)
     path = Path(source).expanduser()
     if path.is_dir():
-        return str(path)
+        return str(path), None
     if path.exists():
         raise InvalidArgumentError(f"{text} is a file; expected the folder of a model, with config.json in it")
-    if not isinstance(source, str) or text.count("/") > 1 or text.startswith((".", "/", "~")) or "\\" in text:
+    if not isinstance(source, str) or not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", text):
         raise MissingFileError(f"no folder of a model at {text}")
-    return text
+    return text, _commit(text, revision)
 
 
-def _is_folder(where: str) -> bool:
-    return Path(where).is_dir()
+def _commit(model_id: str, revision: str | None) -> str:
+    """The commit that a revision stands for; fails here, with a word of its own, if the hub cannot be reached."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        config = hf_hub_download(model_id, "config.json", revision=revision)
+    except LocalEntryNotFoundError as error:
+        raise MissingFileError(
+            f"the model {model_id!r} is not on this machine and huggingface.co cannot be reached; fetch it where there "
+            "is a network and give its folder. If a folder was meant: there is none of this name here"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise MissingFileError(
+            f"no model {model_id!r}{'' if revision is None else f' with revision {revision!r}'} can be fetched from "
+            f"huggingface.co, and there is no folder of this name here ({_one_line(error)})"
+        ) from error
+    return Path(config).parent.name
 
 
-def _not_loaded(source: str, where: str, error: Exception) -> Exception:
-    why = " ".join(str(error).split())
-    if _is_folder(where):
-        return WeightsError(
-            f"{source} does not hold a depth-estimation model that transformers can load ({why}); expected "
-            "config.json, preprocessor_config.json and model.safetensors, as save_pretrained writes them"
-        )
-    if isinstance(error, OSError):
-        return MissingFileError(
-            f"the model {source!r} could not be fetched ({why}). Check its id on huggingface.co; without a network, "
-            "fetch it elsewhere and give its local folder"
-        )
-    return InvalidArgumentError(f"{source!r} is not a depth-estimation model that transformers can load ({why})")
+def _not_loaded(source: str, error: Exception) -> WeightsError:
+    return WeightsError(
+        f"{source} is not a depth-estimation model that transformers can load ({_one_line(error)}); expected "
+        "config.json, preprocessor_config.json and model.safetensors, as save_pretrained writes them"
+    )
+
+
+def _one_line(error: Exception) -> str:
+    """The first sentences of an error; those of transformers may list all of its models."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 300 else f"{text[:300]} ..."
 
 
 def _refuse_random_weights(missing: set[str], source: str) -> None:

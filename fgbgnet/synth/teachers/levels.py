@@ -50,7 +50,14 @@ def to_own_shares(depth: Tensor) -> Levels:
     Levels(stored=array([[    0, 65535]], dtype=uint16), outside=0)
     """
     low, high = depth.min().item(), depth.max().item()
-    return to_shares(depth, low, high if high > low else low + 1)
+    if is_flat(low, high):
+        return Levels(np.zeros(depth.shape, dtype=np.uint16), 0)
+    return to_shares(depth, low, high)
 
 
-__all__ = ["FULL", "Levels", "to_millimetres", "to_own_shares", "to_shares"]
+def is_flat(low: float, high: float) -> bool:
+    """Whether two extremes differ by no more than the rounding of single precision, which resizing a constant makes."""
+    return high - low <= 1e-6 * max(abs(low), abs(high))
+
+
+__all__ = ["FULL", "Levels", "is_flat", "to_millimetres", "to_own_shares", "to_shares"]

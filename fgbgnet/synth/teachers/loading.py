@@ -42,7 +42,7 @@ def load_teacher(
     Raises:
         MissingExtraError: If transformers is not installed.
         MissingFileError: If there is no such folder, or the model cannot be fetched.
-        WeightsError: If the folder does not hold such a model.
+        WeightsError: If the folder, or what was fetched, is no depth-estimation model, or lacks weights.
         InvalidArgumentError: If unit or direction is not known, or ``source`` or ``device`` is something else.
         UnknownNameError: If there is no such unit or direction.
 
