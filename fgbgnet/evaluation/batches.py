@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -11,8 +11,16 @@ from torch.utils.data import DataLoader, Subset
 from fgbgnet.data.seeding import sample_seed
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.evaluation.baselines.depth import content_names
-from fgbgnet.synth.perturb import perturb
+from fgbgnet.evaluation.partners import WithPartners, partner_indices
+from fgbgnet.synth.perturb import PAIR_PERTURBATIONS, Target, perturb_pair
+from fgbgnet.synth.perturb.pair import check_pair_perturbation
 from fgbgnet.types import Sample
+
+Perturbing: TypeAlias = tuple[str, float] | tuple[str, float, Target | None]
+"""``(name, severity)`` or ``(name, severity, target)`` of `fgbgnet.synth.perturb_pair`."""
+
+Item: TypeAlias = Sample | tuple[Sample, dict[str, Tensor]]
+"""What a loader gives: a sample, perhaps with the layers of its partner."""
 
 _LAYERS = ("bg", "fg_bg", "mask", "depth", "depth_valid")
 
@@ -28,12 +36,14 @@ class BatchStream:
         batch_size: Most samples per batch.
         num_workers: Processes that load.
         device: Where the tensors go.
-        perturbation: ``(name, severity)`` of `fgbgnet.synth.perturb`, applied to the backgrounds; None leaves them.
+        perturbation: ``(name, severity)`` or ``(name, severity, target)`` of `fgbgnet.synth.perturb_pair`; None
+            changes nothing. What shows something of another sample takes the next one with another background.
         seed: Together with a sample's id it decides how that sample is perturbed.
 
     Raises:
-        InvalidArgumentError: The dataset is empty, or the severity is out of range.
-        UnknownNameError: There is no such perturbation.
+        InvalidArgumentError: The dataset is empty, the severity is out of range, or the target is not
+            possible.
+        UnknownNameError: There is no such perturbation or target.
     """
 
     def __init__(
@@ -42,7 +52,7 @@ class BatchStream:
         batch_size: int = 16,
         num_workers: int = 0,
         device: torch.device | str = "cpu",
-        perturbation: tuple[str, float] | None = None,
+        perturbation: Perturbing | None = None,
         seed: int = 0,
     ) -> None:
         if batch_size < 1:
@@ -74,44 +84,63 @@ class BatchStream:
 
     def __iter__(self) -> Iterator[tuple[dict[str, Any], list[str]]]:
         loader: DataLoader[Any] = DataLoader(
-            self.dataset,
+            self._source(),
             batch_size=self.batch_size,
             num_workers=self.num_workers,
             collate_fn=_as_list,
             worker_init_fn=_one_thread,
         )
         done = 0
-        for samples in loader:
-            for run in _runs(samples):
+        for items in loader:
+            for run in _runs(items):
                 yield self._batch(run, done)
                 done += len(run)
 
-    def _batch(self, samples: list[Sample], first: int) -> tuple[dict[str, Any], list[str]]:
+    def _source(self) -> Any:  # noqa: ANN401 - any map-style dataset
+        """The dataset; with a partner beside each sample where the perturbation needs one."""
+        pairwise = PAIR_PERTURBATIONS.get(self.perturbation[0]) if self.perturbation is not None else None
+        if pairwise is None or not pairwise.needs_partner:
+            return self.dataset
+        return WithPartners(self.dataset, partner_indices(len(self), self.names))
+
+    def _batch(self, items: list[Item], first: int) -> tuple[dict[str, Any], list[str]]:
+        samples = [_sample(item) for item in items]
         layers = {key: torch.stack([sample[key] for sample in samples]) for key in _LAYERS}  # type: ignore[literal-required]
         ids = [sample["id"] for sample in samples]
         names = content_names(layers["bg"]) if self.names is None else self.names[first : first + len(samples)]
         if self.perturbation is not None:
-            name, severity = self.perturbation
-            layers["bg"] = perturb(layers["bg"], name, severity, [sample_seed(self.seed, 0, id) for id in ids])
+            name, severity, target = (*self.perturbation, None)[:3]
+            seeds = [sample_seed(self.seed, 0, id) for id in ids]
+            layers = perturb_pair(layers, name, severity, seeds, target, _partners(items))
         batch: dict[str, Any] = {key: layer.to(self.device, non_blocking=True) for key, layer in layers.items()}
         return {**batch, "id": ids}, names
 
 
-def check_perturbation(perturbation: tuple[str, float] | None) -> None:
-    """Complain about a name or severity before any work is done.
+def check_perturbation(perturbation: Perturbing | None) -> None:
+    """Complain about a name, severity or target before any work is done.
 
     Raises:
-        InvalidArgumentError: The severity is out of range.
-        UnknownNameError: There is no such perturbation.
+        InvalidArgumentError: The severity is out of range, the target not possible, or it is no such tuple.
+        UnknownNameError: There is no such perturbation or target.
     """
     if perturbation is not None:
-        # The room that owns the names also owns the messages.
-        name, severity = perturbation
-        perturb(torch.zeros(0, 3, 1, 1), name, severity, [])
+        if len(perturbation) not in (2, 3):
+            raise InvalidArgumentError(f"perturbation is {perturbation!r}; expected (name, severity[, target])")
+        check_pair_perturbation(*perturbation)  # the room that owns the names also owns the messages
 
 
-def _as_list(samples: list[Sample]) -> list[Sample]:
-    return samples
+def _as_list(items: list[Item]) -> list[Item]:
+    return items
+
+
+def _sample(item: Item) -> Sample:
+    return item[0] if isinstance(item, tuple) else item
+
+
+def _partners(items: list[Item]) -> dict[str, Tensor] | None:
+    """The layers of the partners, stacked, if there are any."""
+    partners = [item[1] for item in items if isinstance(item, tuple)]
+    return {key: torch.stack([layers[key] for layers in partners]) for key in partners[0]} if partners else None
 
 
 def _one_thread(worker: int) -> None:
@@ -120,14 +149,14 @@ def _one_thread(worker: int) -> None:
         sys.modules["cv2"].setNumThreads(0)
 
 
-def _runs(samples: list[Sample]) -> Iterator[list[Sample]]:
+def _runs(items: list[Item]) -> Iterator[list[Item]]:
     """Neighbours of one size."""
-    run: list[Sample] = []
-    for sample in samples:
-        if run and sample["fg_bg"].shape != run[0]["fg_bg"].shape:
+    run: list[Item] = []
+    for item in items:
+        if run and _sample(item)["fg_bg"].shape != _sample(run[0])["fg_bg"].shape:
             yield run
             run = []
-        run.append(sample)
+        run.append(item)
     yield run
 
 
@@ -137,4 +166,4 @@ def size_of(batch: dict[str, Any]) -> tuple[int, int]:
     return frame.shape[-2], frame.shape[-1]
 
 
-__all__ = ["BatchStream", "check_perturbation", "size_of"]
+__all__ = ["BatchStream", "Perturbing", "check_perturbation", "size_of"]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from fgbgnet.errors import InvalidArgumentError
-from fgbgnet.evaluation.batches import BatchStream, size_of
+from fgbgnet.evaluation.batches import BatchStream, Perturbing, size_of
 from fgbgnet.evaluation.floors import Floors, even_subset
 from fgbgnet.files import write_json
 from fgbgnet.metrics import (
@@ -29,6 +29,7 @@ from fgbgnet.metrics import (
     mask_statistics,
 )
 from fgbgnet.models.modes import evaluating
+from fgbgnet.synth.perturb import PAIR_PERTURBATIONS
 from fgbgnet.types import DepthUnit, PathInput
 from fgbgnet.version import __version__
 
@@ -87,7 +88,7 @@ def evaluate(
     batch_size: int = 16,
     device: torch.device | str | None = None,
     num_workers: int = 0,
-    perturbation: tuple[str, float] | None = None,
+    perturbation: Perturbing | None = None,
     floors: bool = True,
     floor_data: Any = None,  # noqa: ANN401 - as dataset
     alignment: DepthAlignment | None = None,
@@ -117,8 +118,10 @@ def evaluate(
         batch_size: Samples that are evaluated together, as far as their sizes are the same.
         device: Where to compute; None is where the model is. The model is brought back afterwards.
         num_workers: Processes that load samples; 0 loads in this one.
-        perturbation: ``(name, severity)`` of `fgbgnet.synth.perturb`, applied to each background with a seed made from
-            the sample's id; None evaluates the backgrounds as they are.
+        perturbation: ``(name, severity)`` or ``(name, severity, target)`` of `fgbgnet.synth.perturb_pair`, with a seed
+            made from the sample's id; None evaluates the pairs as they are. By default the background changes. What
+            shows something of another sample takes the next one with another background, so that the order of the
+            samples matters then, but not the batch size.
         floors: Whether to compute the floors.
         floor_data: A dataset, for example the training set, on which thresholds and mean depths are fitted.
         alignment: How depth is aligned, see `fgbgnet.metrics.align_depth`; None is what
@@ -133,8 +136,8 @@ def evaluate(
         Figures, floors and protocol.
 
     Raises:
-        InvalidArgumentError: The dataset is empty, or the model returns neither task.
-        UnknownNameError: There is no such perturbation, alignment, aggregation or unit.
+        InvalidArgumentError: The dataset is empty, the perturbation is not possible, or the model returns neither task.
+        UnknownNameError: There is no such perturbation, target, alignment, aggregation or unit.
 
     Example:
         >>> from fgbgnet.evaluation import Difference
@@ -263,12 +266,12 @@ def _describe(model: nn.Module, dataset: Any, sizes: set[tuple[int, int]]) -> di
     }
 
 
-def _named(perturbation: tuple[str, float] | None) -> dict[str, Any] | None:
-    return (
-        None
-        if perturbation is None
-        else dict(zip(("name", "severity", "applied_to"), (*perturbation, "bg"), strict=True))
-    )
+def _named(perturbation: Perturbing | None) -> dict[str, Any] | None:
+    if perturbation is None:
+        return None
+    name, severity, target = (*perturbation, None)[:3]
+    default = PAIR_PERTURBATIONS[name].targets[0] if name in PAIR_PERTURBATIONS else "bg"
+    return {"name": name, "severity": severity, "applied_to": target or default}
 
 
 def _finite(value: Any) -> Any:  # noqa: ANN401 - a tree of JSON values

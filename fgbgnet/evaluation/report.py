@@ -129,7 +129,8 @@ def _section(name: str, evaluation: Evaluation) -> str:
         notes.append("at " + ", ".join(" x ".join(str(side) for side in size) for size in protocol["sizes"]) + " px")
     if protocol.get("perturbation"):
         change = protocol["perturbation"]
-        notes.append(f"backgrounds perturbed: {change['name']}, severity {change['severity']} of 5")
+        which = {"bg": "backgrounds", "fg_bg": "frames"}.get(change.get("applied_to", "bg"), "backgrounds and frames")
+        notes.append(f"{which} perturbed: {change['name']}, severity {change['severity']} of 5")
     if evaluation.depth is not None and "depth_unit" in protocol:
         notes.append(
             f"depth in {protocol['depth_unit']} units" if protocol["depth_unit"] != "metres" else "depth in metres"

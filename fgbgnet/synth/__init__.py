@@ -10,6 +10,7 @@ from fgbgnet.synth.perturb import (
     RandomPairPerturb,
     RandomPerturb,
     perturb,
+    perturb_pair,
 )
 from fgbgnet.synth.scene_dataset import SceneDataset
 from fgbgnet.synth.scenes import SceneGenerator
@@ -31,5 +32,6 @@ __all__ = [
     "compose",
     "load_teacher",
     "perturb",
+    "perturb_pair",
     "write_scenes",
 ]

@@ -15,8 +15,10 @@ from fgbgnet.synth.streams import stream
 # How often each is drawn relative to the others. Misalignment and light matter most in real pairs; the mixture is
 # not drawn, because a draw of several perturbations is one already.
 _WEIGHTS = {
-    "shift": 2.0, "rotate_zoom": 1.0, "defocus": 0.8, "soft_shadow": 1.2, "hard_shadow": 0.8, "gain": 1.5,
-    "offset": 0.8, "gamma": 0.8, "white_balance": 0.8, "noise": 1.2, "jpeg": 1.5,
+    "shift": 2.0, "rotate": 0.6, "zoom": 0.6, "perspective": 0.8, "stale_light": 0.8, "soft_shadow": 0.8,
+    "hard_shadow": 0.6, "cast_shadow": 1.0, "dappled_shadow": 0.4, "reflection": 0.3, "glare": 0.2, "defocus": 0.8,
+    "motion_blur": 0.4, "gain": 1.5, "offset": 0.8, "gamma": 0.8, "white_balance": 0.8, "clipping": 0.4, "noise": 1.2,
+    "jpeg": 1.5,
 }  # fmt: skip
 
 
@@ -24,8 +26,8 @@ class RandomPerturb:
     """Perturbs one picture: how many, which and how strongly is drawn from a seed.
 
     With probability ``1 - p`` the picture stays as it is. Otherwise one to ``max_operations`` different perturbations
-    are drawn (fewer are likelier), each with a continuous severity, and applied in physical order: geometry, lens,
-    light, sensor, codec. Pictures keep their range: RGB in [0, 1].
+    are drawn (fewer are likelier), each with a continuous severity, and applied in physical order: geometry,
+    light, lens, exposure, sensor, codec. Pictures keep their range: RGB in [0, 1].
 
     Args:
         p: Probability that anything happens.

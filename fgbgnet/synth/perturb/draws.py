@@ -7,8 +7,12 @@ import math
 
 import numpy as np
 
+from fgbgnet.synth.perturb.light import LEAVES, OCCLUDERS, OUTLINE, RELIGHT_GRID
 from fgbgnet.synth.perturb.shapes import CONTOUR_GRID
 from fgbgnet.synth.perturb.steps import Draw, level
+
+_NO_SIZE = 1e-3
+"""What severity 0 leaves of an object: less than a pixel, but more than nothing, by which lengths are divided."""
 
 
 def sign(rng: np.random.Generator) -> float:
@@ -23,10 +27,21 @@ def shift(rng: np.random.Generator, severity: float) -> list[float]:
     return [length * math.cos(angle), length * math.sin(angle), 0.0, 0.0]
 
 
-def rotate_zoom(rng: np.random.Generator, severity: float) -> list[float]:
+def rotate(rng: np.random.Generator, severity: float) -> list[float]:
     """`geometry.affine`."""
-    degrees = sign(rng) * level(severity, 0.2, 0.4, 0.8, 1.4, 2.0)
-    return [0.0, 0.0, degrees, sign(rng) * level(severity, 0.004, 0.008, 0.015, 0.025, 0.04)]
+    return [0.0, 0.0, sign(rng) * level(severity, 0.2, 0.4, 0.8, 1.4, 2.0), 0.0]
+
+
+def zoom(rng: np.random.Generator, severity: float) -> list[float]:
+    """`geometry.affine`."""
+    return [0.0, 0.0, 0.0, sign(rng) * level(severity, 0.004, 0.008, 0.015, 0.025, 0.04)]
+
+
+def perspective(rng: np.random.Generator, severity: float) -> list[float]:
+    """`geometry.perspective`: every corner in its own direction."""
+    length = level(severity, 0.003, 0.006, 0.012, 0.022, 0.035)
+    angles = rng.uniform(0, 2 * math.pi, 4)
+    return [length * part for angle in angles for part in (math.cos(angle), math.sin(angle))]
 
 
 def gain(rng: np.random.Generator, severity: float) -> list[float]:
@@ -59,6 +74,19 @@ def noise(rng: np.random.Generator, severity: float) -> list[float]:
     return [read, 1.5 * read]
 
 
+def clipping(rng: np.random.Generator, severity: float) -> list[float]:
+    """`tones.clip`, at one of the two ends."""
+    if rng.random() < 0.5:
+        return [level(severity, 0.04, 0.07, 0.11, 0.16, 0.22), 1.0]
+    return [0.0, level(severity, 0.95, 0.9, 0.83, 0.74, 0.64, start=1.0)]
+
+
+def motion_blur(rng: np.random.Generator, severity: float) -> list[float]:
+    """`optics.motion_blur`."""
+    angle = rng.uniform(0, math.pi)
+    return [level(severity, 0.005, 0.01, 0.016, 0.025, 0.035), math.cos(angle), math.sin(angle)]
+
+
 def defocus(rng: np.random.Generator, severity: float) -> list[float]:
     """`optics.blur`."""
     return [level(severity, 0.0025, 0.004, 0.006, 0.0085, 0.012)]
@@ -85,7 +113,7 @@ def umbra(severity: float) -> list[float]:
 
 def shadow(rng: np.random.Generator, severity: float, penumbra: float) -> list[float]:
     """`light.shadow`."""
-    return blob(rng, (0.12, 0.6), penumbra) + umbra(severity)
+    return umbra(severity) + blob(rng, (0.12, 0.6), penumbra)
 
 
 def soft_shadow(rng: np.random.Generator, severity: float) -> list[float]:
@@ -98,16 +126,59 @@ def hard_shadow(rng: np.random.Generator, severity: float) -> list[float]:
     return shadow(rng, severity, 0.06)
 
 
+def cast_shadow(rng: np.random.Generator, severity: float) -> list[float]:
+    """`light.cast_shadow`: one to three things, from poles to walls, some of them outside the picture."""
+    angle = rng.uniform(0, 2 * math.pi)
+    row = [*umbra(severity), math.cos(angle), math.sin(angle), rng.uniform(0.008, 0.03), rng.uniform(0.02, 0.12)]
+    count = int(rng.integers(1, OCCLUDERS + 1))
+    for k in range(OCCLUDERS):
+        width = math.exp(rng.uniform(math.log(0.03), math.log(0.45))) * (k < count)
+        row += [*(0.5 + rng.uniform(-0.6, 0.6, 2) - 0.3 * np.array(row[3:5])), rng.uniform(0.4, 1.4)]
+        row += list(width * (0.6 + 0.4 * rng.random()) * rng.uniform(0.5, 1.5, OUTLINE))
+    return [float(value) for value in row]
+
+
+def dappled_shadow(rng: np.random.Generator, severity: float) -> list[float]:
+    """`light.dappled_shadow`."""
+    row = [*umbra(severity), rng.uniform(-0.1, 0.5), rng.uniform(0.4, 1.0)]
+    leaves = rng.uniform(-1, 1, (LEAVES // 2) ** 2), rng.uniform(-1, 1, LEAVES**2)
+    return [*map(float, row), *blob(rng, (0.3, 0.8), 0.4), *leaves[0].tolist(), *leaves[1].tolist()]
+
+
+def stale_light(rng: np.random.Generator, severity: float) -> list[float]:
+    """`light.relight`: a slope and bumps, and a colour temperature."""
+    strength = level(severity, 0.1, 0.2, 0.33, 0.5, 0.7)
+    angle, warmth = rng.uniform(0, 2 * math.pi), rng.uniform(-0.3, 0.3) * strength
+    y, x = np.meshgrid(*[np.linspace(-1, 1, RELIGHT_GRID)] * 2, indexing="ij")
+    bumps = x * math.cos(angle) + y * math.sin(angle) + rng.uniform(-0.6, 0.6, (RELIGHT_GRID, RELIGHT_GRID))
+    return [warmth, 0.0, -warmth, *(strength / np.abs(bumps).max() * bumps).ravel().tolist()]
+
+
+def reflection(rng: np.random.Generator, severity: float) -> list[float]:
+    """`light.reflection`."""
+    sigma = rng.uniform(0.01, 0.04)
+    return [level(severity, 0.06, 0.12, 0.2, 0.32, 0.45), float(sigma), *blob(rng, (0.3, 1.0), 0.3)]
+
+
+def glare(rng: np.random.Generator, severity: float) -> list[float]:
+    """`light.glare`, white to warm."""
+    strength, warmth = level(severity, 0.08, 0.16, 0.27, 0.42, 0.6), rng.uniform(0, 0.4)
+    angle = rng.uniform(0, math.pi)
+    row = [strength, strength * (1 - warmth / 2), strength * (1 - warmth), *rng.uniform(0, 1, 2)]
+    row += [math.cos(angle), math.sin(angle), rng.uniform(0.3, 1.0), rng.uniform(0.03, 0.12)]
+    return [float(value) for value in row]
+
+
 def cut_out(rng: np.random.Generator, severity: float) -> list[float]:
     """`objects.cut_out`."""
-    size = level(severity, 0.1, 0.17, 0.25, 0.36, 0.5) * rng.uniform(0.7, 1.3)
+    size = level(severity, 0.1, 0.17, 0.25, 0.36, 0.5, start=_NO_SIZE) * rng.uniform(0.7, 1.3)
     row = [*rng.uniform(0.05, 0.95, 2), size, rng.uniform(-10, 10), sign(rng)]
     return [float(value) for value in row] + blob(rng, (0.1, 0.3), 0.1)
 
 
 def removed(rng: np.random.Generator, severity: float) -> list[float]:
     """A piece, and how far away its substitute is taken: about twice its largest radius."""
-    size = level(severity, 0.04, 0.07, 0.1, 0.14, 0.19)
+    size = level(severity, 0.04, 0.07, 0.1, 0.14, 0.19, start=_NO_SIZE)
     row = blob(rng, (0.5, 1.0), 0.15)
     row[2:4] = [radius * size for radius in row[2:4]]
     angle, distance = rng.uniform(0, 2 * math.pi), rng.uniform(2.0, 3.0) * size

@@ -96,6 +96,32 @@ def warp(pictures: Tensor, matrices: Matrices) -> Tensor:
     return moved.clamp_(0, 1)
 
 
+class Sources:
+    """Which pixel each pixel of the output comes from: for layers that must not be interpolated.
+
+    Args:
+        matrices: (B, 3, 3).
+        height: Pixels.
+        width: Pixels.
+
+    Attributes:
+        covered: Whether that pixel lies in the picture, bool (B, 1, H, W); beyond the border it is mirrored.
+    """
+
+    def __init__(self, matrices: Matrices, height: int, width: int) -> None:
+        grid = positions(matrices, torch.empty(height, width, dtype=torch.float64))
+        columns = ((grid[..., 0] + 1) * width / 2 - 0.5).round().long()
+        rows = ((grid[..., 1] + 1) * height / 2 - 0.5).round().long()
+        inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+        self.covered = inside.unsqueeze(1)
+        self._index = (_mirrored(rows, height) * width + _mirrored(columns, width)).flatten(1).unsqueeze(1)
+
+    def take(self, layer: Tensor) -> Tensor:
+        """The layer (B, C, H, W), of any type, moved along."""
+        index = self._index.to(layer.device).expand(-1, layer.shape[1], -1)
+        return layer.flatten(2).gather(2, index).view_as(layer)
+
+
 def shift(pictures: Tensor, right: Tensor, down: Tensor) -> Tensor:
     """Moves pictures by whole pixels, mirrored beyond the border.
 
@@ -121,4 +147,4 @@ def _mirrored(index: Tensor, size: int) -> Tensor:
     return torch.minimum(index, 2 * size - 1 - index)
 
 
-__all__ = ["Matrices", "affine", "perspective", "positions", "shift", "warp"]
+__all__ = ["Matrices", "Sources", "affine", "perspective", "positions", "shift", "warp"]

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.synth.perturb.augment import RandomPerturb
+from fgbgnet.synth.perturb.pair import exact
 from fgbgnet.synth.perturb.pairs import PAIR_PERTURBATIONS, Layers, checked_layers, next_in_batch
 from fgbgnet.synth.perturb.registry import PERTURBATIONS, integers
 from fgbgnet.synth.perturb.steps import MAX_SEVERITY
@@ -109,12 +110,11 @@ class RandomPairPerturb:
             return dict(batch)
         others = next_in_batch(layers) if partners is None else checked_layers(partners, layers["bg"].shape)
         drawn, seeds_bg, seeds_fg_bg = zip(*map(self.draw, numbers), strict=True)
-        # Half precision is rounded once, at the end: parameters are not exact in it.
-        exact = torch.float64 if layers["bg"].dtype == torch.float64 else torch.float32
-        changed = self._change(_cast(layers, exact), _cast(others, exact), drawn, numbers)
+        changed = self._change(exact(layers), exact(others), drawn, numbers)
         changed["bg"] = self.bg.batch(changed["bg"], seeds_bg)
         changed["fg_bg"] = self.fg_bg.batch(changed["fg_bg"], seeds_fg_bg)
-        return {**batch, **_cast(changed, layers["bg"].dtype)}
+        # Half precision is computed in float32 and rounded once.
+        return {**batch, **{key: layer.to(batch[key].dtype) for key, layer in changed.items()}}
 
     def _change(
         self, layers: dict[str, Tensor], partners: Layers, drawn: Sequence[list[tuple[str, float]]], seeds: list[int]
@@ -140,10 +140,6 @@ class RandomPairPerturb:
             f"RandomPairPerturb(p_bg={self.bg.p}, p_fg_bg={self.fg_bg.p}, {chances}, "
             f"max_operations={self.bg.max_operations}, max_severity={self.max_severity})"
         )
-
-
-def _cast(layers: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
-    return {key: layer.to(dtype) for key, layer in layers.items()}
 
 
 __all__ = ["RandomPairPerturb"]

@@ -1,4 +1,4 @@
-"""Perturbations of a whole pair: those that need both pictures, the mask, or another sample; and `perturb_pair`."""
+"""Perturbations of a whole pair: those that need both pictures, the mask, or another sample."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

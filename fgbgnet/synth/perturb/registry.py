@@ -28,22 +28,61 @@ PERTURBATIONS: dict[str, Perturbation] = {
             (WarpStep(geometry.affine, draws.shift),),
         ),
         Perturbation(
-            "rotate_zoom",
-            "The camera turned and zoomed: 0.2 to 2 degrees and 0.4 to 4 %, about the centre.",
-            (WarpStep(geometry.affine, draws.rotate_zoom),),
+            "rotate",
+            "The camera turned about its axis: 0.2, 0.4, 0.8, 1.4, 2 degrees.",
+            (WarpStep(geometry.affine, draws.rotate),),
         ),
         Perturbation(
-            "defocus", "Out of focus: blur of 0.25 to 1.2 % of the shorter side.", (Step(optics.blur, draws.defocus),)
+            "zoom",
+            "The camera zoomed: by 0.4, 0.8, 1.5, 2.5, 4 %, in or out.",
+            (WarpStep(geometry.affine, draws.zoom),),
+        ),
+        Perturbation(
+            "perspective",
+            "The camera was turned and moved: each corner by 0.3, 0.6, 1.2, 2.2, 3.5 % of the shorter side.",
+            (WarpStep(geometry.perspective, draws.perspective),),
+        ),
+        Perturbation(
+            "stale_light",
+            "Another time of day: a smooth field of light of another colour, up to 1.1 to 2 times as bright or dark.",
+            (Step(light.relight, draws.stale_light),),
         ),
         Perturbation(
             "soft_shadow",
-            "A shadow with a wide penumbra, 12 to 60 % darker.",
+            "A shadow with a wide penumbra, 12 to 60 % darker and bluish, as all shadows.",
             (Step(light.shadow, draws.soft_shadow),),
         ),
         Perturbation(
             "hard_shadow",
             "A shadow with a sharp contour, 12 to 60 % darker.",
             (Step(light.shadow, draws.hard_shadow),),
+        ),
+        Perturbation(
+            "cast_shadow",
+            "Long shadows of one to three upright things, 12 to 60 % darker, softer with distance.",
+            (Step(light.cast_shadow, draws.cast_shadow),),
+        ),
+        Perturbation(
+            "dappled_shadow",
+            "The shadow of leaves with patches of sun, 12 to 60 % darker.",
+            (Step(light.dappled_shadow, draws.dappled_shadow),),
+        ),
+        Perturbation(
+            "reflection",
+            "A pane of glass mirrors the picture itself, blurred, with 6 to 45 % of its light.",
+            (Step(light.reflection, draws.reflection),),
+        ),
+        Perturbation(
+            "glare", "A streak of light across the lens, up to 8 to 60 % of white.", (Step(light.glare, draws.glare),)
+        ),
+        Perturbation(
+            "defocus", "Out of focus: blur of 0.25 to 1.2 % of the shorter side.", (Step(optics.blur, draws.defocus),)
+        ),
+        Perturbation(
+            "motion_blur",
+            "The camera moved during the exposure, by 0.5 to 3.5 % of the shorter side.",
+            (Step(optics.motion_blur, draws.motion_blur),),
+            independent=True,
         ),
         Perturbation(
             "gain", "Exposure: every value times 1.05 to 1.57 or divided by it.", (Step(tones.linear, draws.gain),)
@@ -58,13 +97,23 @@ PERTURBATIONS: dict[str, Perturbation] = {
             (Step(tones.linear, draws.white_balance),),
         ),
         Perturbation(
-            "noise", "Sensor noise: sigma 0.6 to 5 % at black, more at white.", (NoiseStep(sensor.noise, draws.noise),)
+            "clipping",
+            "Exposed beyond the range and developed back: all above 95 to 64 % of white, or below 4 to 22 %, is lost.",
+            (Step(tones.clip, draws.clipping),),
         ),
-        Perturbation("jpeg", "Compression: quality 85, 70, 50, 32, 18.", (Step(sensor.jpeg, draws.jpeg),)),
-        Perturbation("mixed", "Shift, shadow, gain, white balance, noise and JPEG together.", _MIXED),
+        Perturbation(
+            "noise",
+            "Sensor noise: sigma 0.6 to 5 % at black, more at white.",
+            (NoiseStep(sensor.noise, draws.noise),),
+            independent=True,
+        ),
+        Perturbation(
+            "jpeg", "Compression: quality 85, 70, 50, 32, 18.", (Step(sensor.jpeg, draws.jpeg),), independent=True
+        ),
+        Perturbation("mixed", "Shift, shadow, gain, white balance, noise and JPEG together.", _MIXED, independent=True),
     )
 }
-"""Every perturbation by name, in the physical order: geometry, lens, light, sensor, codec."""
+"""Every perturbation by name, in the physical order: geometry, light, lens, exposure, sensor, codec."""
 
 
 def checked(pictures: Tensor, shape: str) -> Tensor:
@@ -108,6 +157,12 @@ def integers(seeds: Iterable[int] | Tensor | torch.Generator, count: int) -> lis
     return numbers
 
 
+def check_severity(severity: float) -> None:
+    """Refuses a severity below 0 or above 5."""
+    if not 0 <= severity <= MAX_SEVERITY:
+        raise InvalidArgumentError(f"severity is {severity}; expected 1 to {MAX_SEVERITY}")
+
+
 def perturb(pictures: Tensor, name: str, severity: float, seeds: Iterable[int] | Tensor | torch.Generator) -> Tensor:
     """Perturbs a batch; each picture depends on its own seed alone, whatever stands beside it.
 
@@ -130,14 +185,15 @@ def perturb(pictures: Tensor, name: str, severity: float, seeds: Iterable[int] |
     True
     """
     if name not in PERTURBATIONS:
-        raise UnknownNameError("perturbation", name, PERTURBATIONS, "fgbgnet.synth.PERTURBATIONS lists all.")
+        raise UnknownNameError(
+            "perturbation", name, PERTURBATIONS, "fgbgnet.synth.PERTURBATIONS lists all; perturb_pair knows more."
+        )
     pictures = checked(pictures, "(B, 3, H, W)")
-    if not 0 <= severity <= MAX_SEVERITY:
-        raise InvalidArgumentError(f"severity is {severity}; expected 1 to {MAX_SEVERITY}")
+    check_severity(severity)
     numbers = integers(seeds, len(pictures))
     if not numbers:
         return pictures.clone()
     return PERTURBATIONS[name].apply(pictures, [severity] * len(numbers), numbers)
 
 
-__all__ = ["PERTURBATIONS", "checked", "integers", "perturb"]
+__all__ = ["PERTURBATIONS", "check_severity", "checked", "integers", "perturb"]

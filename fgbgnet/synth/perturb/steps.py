@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.synth.perturb.geometry import Matrices, warp
 from fgbgnet.synth.streams import stream
 
@@ -84,17 +85,27 @@ class Perturbation:
     Args:
         name: Key in `PERTURBATIONS`.
         meaning: What happens physically, and the values at severities 1 to 5.
-        steps: What is done, in order.
+        steps: What is done, in order; one that moves pixels comes first.
+        independent: Whether two pictures of one pair get independent draws: what belongs to one exposure (noise, shake,
+            codec), rather than to the scene and the camera.
     """
 
     name: str
     meaning: str
     steps: tuple[Step, ...]
+    independent: bool = False
 
     @property
     def geometric(self) -> bool:
         """Whether pixels move. On the frame, mask and depth must move with them: see `perturb_pair`."""
-        return any(isinstance(step, WarpStep) for step in self.steps)
+        return isinstance(self.steps[0], WarpStep)
+
+    def moves(self, pictures: Tensor, severities: Sequence[float], seeds: Iterable[int]) -> Matrices:
+        """How `apply` moves the pixels, (B, 3, 3), see `geometry`; for a geometric one."""
+        step = self.steps[0]
+        if not isinstance(step, WarpStep):
+            raise InvalidArgumentError(f"{self.name} moves no pixels; expected a geometric perturbation")
+        return step.matrices(pictures, severities, [stream(seed, self.name) for seed in seeds])
 
     def apply(self, pictures: Tensor, severities: Iterable[float], seeds: Iterable[int]) -> Tensor:
         """Applies it to a batch that was checked before.

@@ -39,4 +39,14 @@ def gamma(pictures: Tensor, parameters: Tensor) -> Tensor:
     return (below + (above - below) * (position - low)).view_as(pictures).clamp_(0, 1)
 
 
-__all__ = ["gamma", "linear"]
+def clip(pictures: Tensor, parameters: Tensor) -> Tensor:
+    """Exposure beyond the range of the sensor and developed back: what was darker or brighter is lost.
+
+    Args:
+        pictures: (B, 3, H, W).
+        parameters: (B, 2): the darkest and the brightest value that remain.
+    """
+    return torch.minimum(torch.maximum(pictures, parameters[:, :1, None, None]), parameters[:, 1:, None, None])
+
+
+__all__ = ["clip", "gamma", "linear"]
