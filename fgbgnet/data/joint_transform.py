@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 PicturePerturbation: TypeAlias = Callable[[Tensor, int], Tensor]
 """(picture (3, H, W) in [0, 1], seed) -> picture."""
 
+PairPerturbing: TypeAlias = Callable[[Sample, int], Sample]
+"""(sample, seed) -> sample."""
+
 
 class JointTransform:
     """Applies the three stages to a sample; a function of the sample and a seed.
@@ -31,6 +34,8 @@ class JointTransform:
             ``CLAHE``, ``Equalize``) still treat the two differently; see `fgbgnet.data.colour.SharedColorJitter`.
         perturb_bg: Applied to ``bg`` alone; any ``(picture, seed) -> picture``, such as `fgbgnet.synth.RandomPerturb`.
         perturb_fg_bg: Applied to ``fg_bg`` alone. It must not move pixels: mask and depth stay where they are.
+        perturb_pair: Applied to the sample before these two; any ``(sample, seed) -> sample``, such as
+            `fgbgnet.synth.RandomPairPerturb.sample`. Where pictures, mask and depth change, they change together.
 
     Raises:
         InvalidArgumentError: If a transform stands in the wrong stage, or would interpolate masks.
@@ -51,11 +56,13 @@ class JointTransform:
         photometric: Sequence["albumentations.ImageOnlyTransform"] = (),
         perturb_bg: PicturePerturbation | None = None,
         perturb_fg_bg: PicturePerturbation | None = None,
+        perturb_pair: PairPerturbing | None = None,
     ) -> None:
         self.geometry = tuple(geometry)
         self.photometric = tuple(photometric)
         self.perturb_bg = perturb_bg
         self.perturb_fg_bg = perturb_fg_bg
+        self.perturb_pair = perturb_pair
         self._compose: Any = _compose(self.geometry, self.photometric) if geometry or photometric else None
 
     def __call__(self, sample: Sample, seed: int | None = None) -> Sample:
@@ -92,7 +99,9 @@ class JointTransform:
         return self._perturb(layers.to_sample(id), seed)
 
     def _perturb(self, sample: Sample, seed: int) -> Sample:
-        # Other seeds than the geometry's, and others for the two pictures: independent draws.
+        # Other seeds than the geometry's, and others for each of these: independent draws.
+        if self.perturb_pair is not None:
+            sample = self.perturb_pair(sample, sample_seed(seed, 0, "pair"))
         if self.perturb_bg is not None:
             sample["bg"] = self.perturb_bg(sample["bg"], sample_seed(seed, 0, "bg"))
         if self.perturb_fg_bg is not None:
@@ -101,7 +110,7 @@ class JointTransform:
 
     def __repr__(self) -> str:
         lines = [f"  {name}: {getattr(self, name)!r}," for name in ("geometry", "photometric")]
-        lines += [f"  {name}: {getattr(self, name)!r}," for name in ("perturb_bg", "perturb_fg_bg")]
+        lines += [f"  {name}: {getattr(self, name)!r}," for name in ("perturb_pair", "perturb_bg", "perturb_fg_bg")]
         return "\n".join(["JointTransform(", *lines, ")"])
 
 

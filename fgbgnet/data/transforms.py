@@ -5,9 +5,9 @@ Three stages, each optional:
 1. *Geometry*, one draw for all layers. Pictures are interpolated, masks and depth are not: a mask stays binary, and no
    depth appears that was not measured (an average across a contour belongs to neither side).
 2. *Shared photometrics*, one draw for ``bg`` and ``fg_bg``: another camera, another time of day.
-3. *Per-picture photometrics*, on ``bg`` or ``fg_bg`` alone: how a real background differs from the frame.
+3. *Perturbations*, first of the pair, then of ``bg`` or ``fg_bg`` alone: how a real background differs from the frame.
 
-Colours of masks and depth are never touched.
+Masks and depth have no colours: nothing photometric touches them.
 """
 
 import operator
@@ -35,6 +35,7 @@ def train_transform(
     jitter: float = 0.2,
     perturb_bg: float = 0.7,
     perturb_fg_bg: float = 0.2,
+    perturb_pair: float = 0.3,
     max_severity: float = 4.0,
 ) -> JointTransform:
     """Augmentation for training: crops, flips, rotations, colours, and imperfect backgrounds.
@@ -50,6 +51,9 @@ def train_transform(
             of it for the hue; 0 turns them off. Pixels that are equal in both pictures stay equal.
         perturb_bg: Probability that the background is perturbed on its own: moved, re-exposed, shadowed, compressed.
         perturb_fg_bg: Probability that the frame is, by everything that does not move pixels.
+        perturb_pair: How many samples show a pair that no camera of the data has seen: in half of them something was
+            added to the background, moved or removed; in 30 % the foreground takes the colours of the background; 12 %
+            are empty, with the frame as its own background; 8 % have a wrong background (the sample's own, mirrored).
         max_severity: Highest severity of these perturbations, up to 5.
 
     Raises:
@@ -59,7 +63,12 @@ def train_transform(
     0.2
     """
     height, width = _size(size)
-    for name, value in {"flip": flip, "perturb_bg": perturb_bg, "perturb_fg_bg": perturb_fg_bg}.items():
+    for name, value in {
+        "flip": flip,
+        "perturb_bg": perturb_bg,
+        "perturb_fg_bg": perturb_fg_bg,
+        "perturb_pair": perturb_pair,
+    }.items():
         _check_range(name, value, 0, 1)
     _check_range("rotate", rotate, 0, 180)
     _check_range("jitter", jitter, 0, 1)
@@ -70,7 +79,11 @@ def train_transform(
     import cv2
 
     from fgbgnet.data.colour import SharedColorJitter
-    from fgbgnet.synth.perturb import PERTURBATIONS, RandomPerturb  # here: synth imports this module in turn
+    from fgbgnet.synth.perturb import (
+        PERTURBATIONS,
+        RandomPairPerturb,
+        RandomPerturb,
+    )  # here: synth imports this module in turn
 
     album = import_albumentations()
     # INTER_NEAREST_EXACT, because INTER_NEAREST is half a pixel off the pictures.
@@ -84,12 +97,22 @@ def train_transform(
         geometry.append(album.Affine(rotate=(-rotate, rotate), border_mode=cv2.BORDER_REFLECT_101, p=0.5))
     span = (1 - jitter, 1 + jitter)
     colour = SharedColorJitter(span, span, span, (-jitter / 10, jitter / 10), p=0.8)
+    pair = RandomPairPerturb(
+        p_bg=0,
+        p_fg_bg=0,
+        p_object=0.5 * perturb_pair,
+        p_same_colour=0.3 * perturb_pair,
+        p_wrong_background=0.08 * perturb_pair,
+        p_empty=0.12 * perturb_pair,
+        max_severity=max_severity,
+    )
     still = [name for name, perturbation in PERTURBATIONS.items() if not perturbation.geometric]
     return JointTransform(
         geometry,
         [colour] if jitter else [],
         RandomPerturb(perturb_bg, max_severity=max_severity) if perturb_bg else None,
         RandomPerturb(perturb_fg_bg, max_severity=max_severity, names=still) if perturb_fg_bg else None,
+        pair.sample if perturb_pair else None,
     )
 
 

@@ -38,7 +38,8 @@ def test_also_in_the_preset_with_its_geometry():
     layers = pair(1)
     layers.depth = (layers.bg == layers.fg_bg).all(axis=2).astype(np.float32)
     for seed in range(20):
-        transform = train_transform((H, W), rotate=0, scale=(1, 1), ratio=(W / H, W / H), perturb_bg=0, perturb_fg_bg=0)
+        still = {"rotate": 0, "scale": (1, 1), "perturb_bg": 0, "perturb_fg_bg": 0, "perturb_pair": 0}
+        transform = train_transform((H, W), ratio=(W / H, W / H), **still)
         out = transform.apply_layers(layers, "a", seed)
         same = out["depth"][0] == 1
         assert torch.equal(out["bg"][:, same], out["fg_bg"][:, same])

@@ -98,7 +98,7 @@ def test_coordinates_painted_into_all_layers_still_agree(transforms, seed):
 @given(st.integers(0, 2**62), st.sampled_from([(H, W), (24, 40), (96, 96), (33, 71)]))
 def test_coordinates_agree_in_the_preset(seed, size):
     layers = coordinates()
-    transform = train_transform(size, jitter=0, perturb_bg=0, perturb_fg_bg=0)
+    transform = train_transform(size, jitter=0, perturb_bg=0, perturb_fg_bg=0, perturb_pair=0)
     sample = transform.apply_layers(layers, "a", seed)
     assert sample["mask"].shape == (1, *size)
     check_layers_agree(sample, layers, tolerance=2.5)
@@ -118,8 +118,11 @@ def test_resizing_is_centred_in_every_layer(factor):
 def test_shrinking_is_centred_in_every_layer():
     # cv2.INTER_NEAREST takes the corner of each block of 3 x 3, the pictures' mean lies in its middle.
     layers = coordinates(48, 63)
-    still = {"flip": 0, "rotate": 0, "jitter": 0, "perturb_bg": 0, "perturb_fg_bg": 0, "scale": (1, 1)}
-    for transform in (eval_transform((16, 21)), train_transform((16, 21), **still, ratio=(63 / 48, 63 / 48))):
+    still = {"flip": 0, "rotate": 0, "jitter": 0, "perturb_bg": 0, "perturb_fg_bg": 0, "perturb_pair": 0}
+    for transform in (
+        eval_transform((16, 21)),
+        train_transform((16, 21), **still, scale=(1, 1), ratio=(63 / 48, 63 / 48)),
+    ):
         sample = transform.apply_layers(layers, "a", 0)
         rows, columns = origins(sample["depth"])
         assert np.array_equal(rows, np.mgrid[:16, :21][0] * 3 + 1)
@@ -143,7 +146,7 @@ def test_photometrics_never_touch_mask_and_depth(seed):
 def test_shared_photometrics_are_one_draw_for_both_pictures():
     sample = noise_sample()
     sample["fg_bg"] = sample["bg"].clone()
-    out = train_transform((H, W), jitter=0.4, perturb_bg=0, perturb_fg_bg=0)(sample, seed=5)
+    out = train_transform((H, W), jitter=0.4, perturb_bg=0, perturb_fg_bg=0, perturb_pair=0)(sample, seed=5)
     assert torch.equal(out["bg"], out["fg_bg"])
     apart = train_transform((H, W), jitter=0, perturb_bg=1, perturb_fg_bg=1)(sample, seed=5)
     assert not torch.equal(apart["bg"], apart["fg_bg"])
@@ -154,9 +157,39 @@ def test_the_frame_is_never_moved_on_its_own():
     transform = train_transform((H, W), perturb_bg=0, perturb_fg_bg=1)
     names = transform.perturb_fg_bg.names
     assert "noise" in names
-    assert not {"shift", "rotate_zoom", "mixed"} & set(names)
+    assert not {"shift", "rotate", "zoom", "perspective", "mixed"} & set(names)
     assert "shift" in train_transform(8).perturb_bg.names
     assert layers.mask.any()
+
+
+def test_pairs_are_perturbed_before_their_pictures():
+    layers = coordinates()
+    layers.mask[:] = 0
+    layers.mask[8:20, 10:24] = 1
+    still = {"flip": 0, "rotate": 0, "jitter": 0, "scale": (1, 1), "ratio": (W / H, W / H)}
+    plain = train_transform((H, W), **still, perturb_bg=0, perturb_fg_bg=0, perturb_pair=0)
+    pairs = train_transform((H, W), **still, perturb_bg=0, perturb_fg_bg=0, perturb_pair=1)
+    before = plain.apply_layers(layers, "a", 0)
+    kinds = {"empty": 0, "bg": 0, "fg_bg": 0}
+    for seed in range(60):
+        after = pairs.apply_layers(layers, "a", seed)
+        assert equal(after, pairs.apply_layers(layers, "a", seed))
+        assert torch.equal(after["depth"], before["depth"])
+        kinds["empty"] += not after["mask"].any()
+        kinds["bg"] += not torch.equal(after["bg"], before["bg"])
+        kinds["fg_bg"] += not torch.equal(after["fg_bg"], before["fg_bg"])
+        assert after["mask"].any() == torch.equal(after["mask"], before["mask"])
+    assert 1 <= kinds["empty"] < 20  # 12 % of 60
+    assert 20 < kinds["bg"] < 55  # what is empty, wrong, or has another object
+    assert 8 < kinds["fg_bg"] < 30  # 30 %
+    order = []
+    spied = JointTransform(
+        perturb_bg=lambda picture, seed: (order.append("bg"), picture)[1],
+        perturb_fg_bg=lambda picture, seed: (order.append("fg_bg"), picture)[1],
+        perturb_pair=lambda sample, seed: (order.append("pair"), sample)[1],
+    )
+    spied(noise_sample(), seed=1)
+    assert order == ["pair", "bg", "fg_bg"]
 
 
 def test_flip_and_rotation_are_drawn_independently():
@@ -266,6 +299,7 @@ def test_the_two_pictures_are_perturbed_by_independent_draws():
         (lambda: train_transform(8, scale=(0.9, 0.1)), "scale is"),
         (lambda: train_transform(8, ratio=(0, 1)), "ratio is"),
         (lambda: train_transform(8, perturb_bg=-0.1), "perturb_bg is -0.1"),
+        (lambda: train_transform(8, perturb_pair=1.1), "perturb_pair is 1.1"),
         (lambda: train_transform(8, max_severity=9), "max_severity is 9"),
     ],
 )

@@ -94,6 +94,19 @@ def test_random_pairs_keep_the_probabilities():
     assert max(wrong) <= 4
 
 
+def test_a_sample_without_a_batch_is_its_own_partner(scenes):
+    augment = RandomPairPerturb(p_object=0.5, p_same_colour=0.5, p_wrong_background=0.3, p_empty=0.2)
+    for seed in range(12):
+        row = seed % 6
+        sample = {"id": "a", **{key: layer[row] for key, layer in scenes.items()}}
+        found = augment.sample(sample, seed)
+        expected = augment(some(scenes, [row]), [seed])
+        assert found["id"] == "a"
+        assert all(torch.equal(found[key], expected[key][0]) for key in scenes)
+    with pytest.raises(InvalidArgumentError, match=r"seed is 0\.5"):
+        augment.sample(sample, 0.5)
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_random_pairs_in_other_precisions(scenes, dtype):
     augment = RandomPairPerturb(**NOTHING | {"p_object": 1, "p_same_colour": 1})

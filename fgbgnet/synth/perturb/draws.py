@@ -194,7 +194,7 @@ def moved(rng: np.random.Generator, severity: float) -> list[float]:
 
 def same_colour(rng: np.random.Generator, severity: float) -> list[float]:
     """`objects.recolour`."""
-    return [level(severity, 0.25, 0.45, 0.65, 0.8, 0.95), 0.06]
+    return [level(severity, 0.25, 0.45, 0.65, 0.8, 0.95)]
 
 
 def wrong_background(rng: np.random.Generator, severity: float) -> list[float]:

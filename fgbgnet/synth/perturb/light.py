@@ -5,7 +5,6 @@ multiply the encoded values: a factor f there is about f ** 2.2 in linear light,
 texture.
 """
 
-import torch
 from torch import Tensor
 
 from fgbgnet.synth.perturb.optics import blur
@@ -54,24 +53,20 @@ def cast_shadow(pictures: Tensor, parameters: Tensor) -> Tensor:
     side = min(height, width)
     columns, rows = coordinates(pictures)
     cosine, sine = column(parameters, 3), column(parameters, 4)
-    lit = torch.ones_like(pictures[:, :1])
-    for k in range(OCCLUDERS):
-        foot = 7 + k * (3 + OUTLINE)
-        x = (columns - column(parameters, foot)) * (width / side)
-        y = (rows - column(parameters, foot + 1)) * (height / side)
-        along, across = x * cosine + y * sine, y * cosine - x * sine
-        length = column(parameters, foot + 2)
-        penumbra = column(parameters, 5) + column(parameters, 6) * along.clamp_min(0)
-        half = _outline(parameters[:, foot + 3 : foot + 3 + OUTLINE], along / length) / 2
-        cover = smooth((across + half) / penumbra + 0.5) - smooth((across - half) / penumbra + 0.5)
-        cover = cover * (smooth(along / penumbra + 0.5) - smooth((along - length) / penumbra + 0.5))
-        lit = lit * (1 - cover)
-    return shade(pictures, 1 - lit, parameters[:, :3])
+    things = parameters[:, 7:].reshape(len(pictures), OCCLUDERS, 3 + OUTLINE, 1, 1)
+    x, y = (columns - things[:, :, 0]) * (width / side), (rows - things[:, :, 1]) * (height / side)
+    along, across, length = x * cosine + y * sine, y * cosine - x * sine, things[:, :, 2]
+    penumbra = column(parameters, 5) + column(parameters, 6) * along.clamp_min(0)
+    half = _outline(things[:, :, 3:, 0, 0].flatten(0, 1), along / length) / 2
+    cover = smooth((across + half) / penumbra + 0.5) - smooth((across - half) / penumbra + 0.5)
+    dark = 1 - cover * (smooth(along / penumbra + 0.5) - smooth((along - length) / penumbra + 0.5))
+    lit = dark[:, 0] * dark[:, 1] * dark[:, 2]
+    return shade(pictures, 1 - lit.unsqueeze(1), parameters[:, :3])
 
 
 def _outline(widths: Tensor, position: Tensor) -> Tensor:
-    """Widths (B, 8) at positions (B, 1, H, W) from 0 to 1, linear between."""
-    at = (position.clamp(0, 1) * (OUTLINE - 1)).flatten(1)
+    """Widths (N, 8) at positions (..., H, W), N pictures, from 0 to 1, linear between."""
+    at = (position.clamp(0, 1) * (OUTLINE - 1)).reshape(len(widths), -1)
     low = at.long().clamp_max(OUTLINE - 2)
     below, above = widths.gather(1, low), widths.gather(1, low + 1)
     return (below + (above - below) * (at - low)).view_as(position)

@@ -6,6 +6,7 @@ Functions of layers (B, C, H, W) with one row of parameters per sample. None of 
 import math
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -102,14 +103,23 @@ def recolour(frames: Tensor, scenes: Tensor, masks: Tensor, parameters: Tensor) 
         frames: (B, 3, H, W).
         scenes: The same without the foreground.
         masks: (B, 1, H, W), 0 or 1.
-        parameters: (B, 2): share of the difference that goes, sigma of "fine" (1 = the shorter side).
+        parameters: (B, 1): share of the difference that goes.
     """
-    share, sigma = column(parameters, 0), parameters[:, 1:2]
-    weight = blur(masks, sigma)
-    coarse = blur(frames * masks, sigma) / weight.clamp_min(1e-4)
-    target = blur(scenes, sigma)
+    share = column(parameters, 0)
+    smooth = _coarse(torch.cat([scenes, frames * masks, masks], 1))
+    target, coarse = smooth[:, :3], smooth[:, 3:6] / smooth[:, 6:].clamp_min(1e-4)
     changed = frames + share * (target - coarse) - 0.5 * share * (frames - coarse)
     return frames + masks * (changed.clamp_(0, 1) - frames)
+
+
+def _coarse(layers: Tensor) -> Tensor:
+    """What is coarser than a twentieth of the shorter side; computed at a lower resolution, which it does not need."""
+    size = layers.shape[-2:]
+    step = max(1, min(size) // 32)
+    small = F.avg_pool2d(layers, step, ceil_mode=True, count_include_pad=False)
+    sigma = torch.full((len(layers), 1), 0.05, dtype=layers.dtype, device=layers.device)
+    large: Tensor = F.interpolate(blur(small, sigma), size, mode="bilinear")
+    return large
 
 
 __all__ = ["cut_out", "move", "recolour", "remove"]

@@ -6,12 +6,14 @@ import torch
 from torch import Tensor
 
 from fgbgnet.errors import InvalidArgumentError
+from fgbgnet.synth.arguments import integer
 from fgbgnet.synth.perturb.augment import RandomPerturb
 from fgbgnet.synth.perturb.pair import exact
 from fgbgnet.synth.perturb.pairs import PAIR_PERTURBATIONS, Layers, checked_layers, next_in_batch
 from fgbgnet.synth.perturb.registry import PERTURBATIONS, integers
 from fgbgnet.synth.perturb.steps import MAX_SEVERITY
 from fgbgnet.synth.streams import stream
+from fgbgnet.types import Sample
 
 _OBJECTS = ("added_object", "added_object", "moved_object", "removed_object")
 """Which changes of the scene are drawn; something that was added is twice as likely as the others."""
@@ -115,6 +117,24 @@ class RandomPairPerturb:
         changed["fg_bg"] = self.fg_bg.batch(changed["fg_bg"], seeds_fg_bg)
         # Half precision is computed in float32 and rounded once.
         return {**batch, **{key: layer.to(batch[key].dtype) for key, layer in changed.items()}}
+
+    def sample(self, sample: Sample, seed: int) -> Sample:
+        """Perturbs one sample without a batch; objects and wrong backgrounds come from itself, mirrored.
+
+        Args:
+            sample: See `fgbgnet.Sample`.
+            seed: The result is a function of the sample and this.
+
+        Returns:
+            A new sample; no tensor of the one given is changed.
+
+        Raises:
+            InvalidArgumentError: If a layer is missing or does not fit, or the seed is no integer.
+        """
+        layers = {key: sample[key].unsqueeze(0) for key in ("bg", "fg_bg", "mask")}
+        changed = {key: layer[0] for key, layer in self(layers, [integer("seed", seed)]).items()}
+        result: Sample = {**sample, **changed}  # type: ignore[typeddict-item]
+        return result
 
     def _change(
         self, layers: dict[str, Tensor], partners: Layers, drawn: Sequence[list[tuple[str, float]]], seeds: list[int]
