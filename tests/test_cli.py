@@ -87,7 +87,7 @@ def test_a_floor_stands_where_a_model_can(quadruples, tmp_path):
 
 def test_imperfect_backgrounds_are_harder_for_the_floor(quadruples, tmp_path):
     figures = []
-    for arguments in ([], ["--perturbation", "gain", "--severity", "4"]):
+    for arguments in ([], ["--perturbation", "gain", "--severity", "4.5", "--target", "fg_bg"]):
         call("evaluate", "--model", "difference", "--data", quadruples, "--out", tmp_path / "r.json", *arguments)
         figures.append(json.loads((tmp_path / "r.json").read_text())["mask"]["iou"])
     assert figures[1] < figures[0] - 0.1

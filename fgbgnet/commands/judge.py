@@ -1,7 +1,7 @@
 """Commands that use a model."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from fgbgnet.files import check_output
 
@@ -17,7 +17,8 @@ def evaluate(
     batch_size: int = 16,
     num_workers: int = 0,
     perturbation: str | None = None,
-    severity: int = 3,
+    severity: float = 3,
+    target: Literal["bg", "fg_bg", "both"] | None = None,
     seed: int = 0,
 ) -> None:
     """Judge a model on the quadruples of a manifest, beside the floors that need no network.
@@ -29,8 +30,9 @@ def evaluate(
         size: Side of the square to which pictures are brought; the model's own by default, their own for floors.
         batch_size: Pairs per step.
         num_workers: Processes that load data.
-        perturbation: Makes the backgrounds imperfect, e.g. mixed, shift, gain; see the docs of fgbgnet.synth.
+        perturbation: Makes the pairs imperfect, e.g. mixed, shift, empty; see the docs of fgbgnet.synth.
         severity: 1 (mild) to 5.
+        target: What it changes; by default the background, and for same_colour the frame.
         seed: Seed of the perturbation.
     """
     from fgbgnet.data import PairedFgBgDataset, eval_transform
@@ -41,7 +43,7 @@ def evaluate(
     judged = load_model(model)
     side = judged.input_size if size is None else size
     dataset = PairedFgBgDataset(data, eval_transform(side), seed=seed)
-    change = None if perturbation is None else (perturbation, severity)
+    change = None if perturbation is None else (perturbation, severity, target)
     result = judge(judged, dataset, batch_size=batch_size, num_workers=num_workers, perturbation=change, seed=seed)
     seen = _seen_in_training(model, dataset)
     result.protocol["samples_on_backgrounds_seen_in_training"] = seen

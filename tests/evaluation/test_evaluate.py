@@ -246,6 +246,38 @@ def test_perturbation_equals_perturbing_by_hand():
     assert result == pytest.approx(expected)
 
 
+def test_the_frame_can_be_perturbed_and_its_truth_follows():
+    data = scenes()
+    for target, applied in ((None, "bg"), ("fg_bg", "fg_bg"), ("both", "both")):
+        result = evaluate(Difference(), data, perturbation=("gain", 4, target), floors=False, progress=False)
+        assert result.protocol["perturbation"] == {"name": "gain", "severity": 4, "applied_to": applied}
+    empty = evaluate(Difference(), data, perturbation=("empty", 3), progress=False)
+    assert empty.protocol["perturbation"]["applied_to"] == "bg"
+    assert empty.mask["iou"] == 1
+    worn = evaluate(Difference(), data, perturbation=("same_colour", 5), floors=False, progress=False)
+    assert worn.protocol["perturbation"]["applied_to"] == "fg_bg"
+    assert worn.mask["iou"] < evaluate(Difference(), data, floors=False, progress=False).mask["iou"]
+
+
+@pytest.mark.parametrize("name", ["wrong_background", "added_object"])
+def test_partners_do_not_depend_on_the_batch_size(name):
+    data = scenes(12, sizes=((24, 24), (20, 31)))
+    figures = [
+        evaluate(Difference(), data, batch_size=size, perturbation=(name, 5), floors=False, progress=False).mask
+        for size in (1, 5, 12)
+    ]
+    assert figures[0] == figures[1] == figures[2]
+
+
+def test_a_wrong_background_is_that_of_the_next_scene():
+    data = scenes(6, each=2)
+    others = [data[index]["bg"] for index in (2, 2, 4, 4, 0, 0)]
+    changed = [{**sample, "bg": other} for sample, other in zip(data, others, strict=True)]
+    expected = evaluate(Difference(), changed, floors=False, progress=False).mask
+    result = evaluate(Difference(), data, perturbation=("wrong_background", 5), floors=False, progress=False).mask
+    assert result == pytest.approx(expected, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("model_unit", "truth_unit", "alignment"),
     [
@@ -292,6 +324,9 @@ def test_protocol_is_complete():
     [
         ({"perturbation": ("gian", 1)}, UnknownNameError, "'gain'"),
         ({"perturbation": ("gain", 9)}, InvalidArgumentError, "severity"),
+        ({"perturbation": ("gain", 1, "frame")}, UnknownNameError, "'fg_bg'"),
+        ({"perturbation": ("same_colour", 1, "bg")}, InvalidArgumentError, "same_colour cannot"),
+        ({"perturbation": ("gain",)}, InvalidArgumentError, r"expected \(name, severity\[, target\]\)"),
         ({"alignment": "mean"}, UnknownNameError, "median"),
         ({"aggregation": "batch"}, UnknownNameError, "pixel"),
         ({"threshold": 1.5}, InvalidArgumentError, "threshold"),
