@@ -1,6 +1,7 @@
 """Quadruples out of nothing, and out of cut-outs; and backgrounds as imperfect as real ones."""
 
 from fgbgnet.synth.compose import compose
+from fgbgnet.synth.composed_dataset import ComposedDataset
 from fgbgnet.synth.perturb import (
     MAX_SEVERITY,
     PAIR_PERTURBATIONS,
@@ -14,6 +15,7 @@ from fgbgnet.synth.perturb import (
 )
 from fgbgnet.synth.scene_dataset import SceneDataset
 from fgbgnet.synth.scenes import SceneGenerator
+from fgbgnet.synth.style import CompositeStyle
 from fgbgnet.synth.teachers import Teacher, annotate, load_teacher
 from fgbgnet.synth.writing import write_scenes
 
@@ -21,6 +23,8 @@ __all__ = [
     "MAX_SEVERITY",
     "PAIR_PERTURBATIONS",
     "PERTURBATIONS",
+    "ComposedDataset",
+    "CompositeStyle",
     "PairPerturbation",
     "Perturbation",
     "RandomPairPerturb",

@@ -1,118 +1,165 @@
-"""A cut-out on a background: where it goes, and what the picture is then."""
+"""A cut-out on a background: what the picture is then."""
 
-import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import cv2
+import numpy as np
 
-from fgbgnet.synth.cutouts import resize, to_linear, to_srgb
-from fgbgnet.synth.streams import stream
+from fgbgnet.synth.cutouts import Cutout, Level
+from fgbgnet.synth.linear import TO_LINEAR, Bytes, Floats, to_srgb
+from fgbgnet.synth.placement import Placement
+from fgbgnet.synth.shadows import Patch, shadow_of
 
-
-class Placement(NamedTuple):
-    """How a cut-out lies on a background; lengths relative to the background's height and width."""
-
-    scale: float
-    """Height of the cut-out."""
-    left: float
-    """Its left side; negative = cut by the frame."""
-    top: float
-    mirrored: bool
-    blur: float
-    """How much of a 3 x 3 binomial blur its edge gets, 0 to 1."""
-    shadow: float
-    """Strength of the soft shadow under it, 0 = none."""
+_MARGIN = 2  # empty pixels around a cut-out, into which its edge may blur
+_INVERSE_LEVEL = np.float32(1 / 255)
 
 
-def draw_placement(
-    seed: int, number: int, shape: tuple[int, int], size: tuple[int, int], *, mirrored: bool, anywhere: bool = False,
-    scale: tuple[float, float] = (0.2, 0.7), blur: float = 0.5, shadow: float = 0.5,
-) -> Placement:  # fmt: skip
-    """Where sample ``number`` of a seed goes: a function of its arguments alone.
+def blend(picture: Bytes, cutout: Cutout, placement: Placement) -> Patch:
+    """Lays a cut-out over a picture in place, in linear light.
+
+    No pixel outside the cut-out and its shadow is touched.
 
     Args:
-        seed: Any integer.
-        number: Which sample.
-        shape: Height and width of the cut-out in pixels.
-        size: Height and width of the background.
-        mirrored: Whether it is shown mirrored.
-        anywhere: Anywhere in the picture; otherwise it stands on the lower two fifths.
-        scale: Range of its height relative to the background's.
-        blur: Probability of a blurred edge.
-        shadow: Probability of a shadow.
-    """
-    u = stream(seed, "compose", number).random(7)
-    high = math.exp(math.log(scale[0]) + u[0] * math.log(scale[1] / scale[0]))
-    wide = high * shape[1] / shape[0] * size[0] / size[1]
-    if wide > 0.95:  # a long thing is limited by the width
-        high, wide = high * 0.95 / wide, 0.95
-    left = -0.2 * wide + u[1] * (1 - 0.6 * wide)
-    top = -0.1 * high + u[2] * (1 - 0.8 * high) if anywhere else 0.6 + 0.42 * u[2] - high
-    strength = 0.25 + 0.45 * u[6] if u[5] < shadow else 0.0
-    return Placement(high, left, max(top, -0.2 * high), mirrored, u[4] if u[3] < blur else 0.0, strength)
-
-
-def blend(background: Tensor, cutout: Tensor, placement: Placement) -> tuple[Tensor, Tensor]:
-    """Lays a cut-out over a background, in linear light.
-
-    Args:
-        background: uint8 (3, H, W), sRGB.
-        cutout: float32 (4, h, w) of `premultiplied`: linear RGB times alpha, alpha.
+        picture: uint8 (H, W, 3), sRGB; changed.
+        cutout: What to lay over it.
         placement: Where and how.
 
     Returns:
-        The picture, uint8 (3, H, W), equal to the background bit for bit where neither cut-out nor shadow falls; and
-        the alpha, float32 (H, W).
+        The cut-out's alpha, the part within the frame; it may be empty.
     """
-    height, width = background.shape[1:]
-    layers = resize(
-        cutout, (round(placement.scale * height), round(placement.scale * height * cutout.shape[2] / cutout.shape[1]))
-    )
-    if placement.mirrored:
-        layers = layers.flip(2)
-    rows, columns = layers.shape[1:]
-    margin = 2 + (rows + columns) // 16 if placement.shadow else 2
-    layers = F.pad(layers, (margin,) * 4)
-    if placement.blur:
-        soft = F.avg_pool2d(F.avg_pool2d(F.pad(layers, (1, 1, 1, 1)), 2, 1), 2, 1)
-        layers = layers + placement.blur * (soft - layers)
-    left, top = round(placement.left * width) - margin, round(placement.top * height) - margin
-    x0, y0 = max(left, 0), max(top, 0)
-    x1, y1 = min(left + columns + 2 * margin, width), min(top + rows + 2 * margin, height)
-    alpha = torch.zeros(height, width)
-    result = background.clone()
-    if x0 >= x1 or y0 >= y1:
-        return result, alpha
-    window = slice(y0 - top, y1 - top), slice(x0 - left, x1 - left)
-    part = layers[:, *window]
-    below = result[:, y0:y1, x0:x1]
-    light = to_linear(below)
+    height, width = picture.shape[:2]
+    rows, columns = extent(cutout.shape, placement, height)
+    left, top = round(placement.left * width), round(placement.top * height)
+    table = TO_LINEAR
+    if placement.colour_match:
+        table = _matched(picture, cutout, placement.colour_match, (left, top, left + columns, top + rows))
+    layer = _edge(_rendered(cutout.at(rows), (rows, columns), placement.mirrored, table), placement)
+    left, top = left - _MARGIN, top - _MARGIN
+    shadow = None
     if placement.shadow:
-        light = light * (1 - placement.shadow * _shadow(layers[3], margin)[window])
-    mixed = to_srgb(part[:3] + light * (1 - part[3]))
-    # Rounding to light and back must not touch what is not covered.
-    untouched = (part[3] == 0) & (light == to_linear(below)).all(0)
-    result[:, y0:y1, x0:x1] = torch.where(untouched, below, mixed)
-    alpha[y0:y1, x0:x1] = part[3]
-    return result, alpha
+        shadow = shadow_of(layer.alpha, left, top, placement)
+    _paste(picture, layer, left, top, shadow)
+    x0, y0, x1, y1 = _clipped((left, top, left + layer.alpha.shape[1], top + layer.alpha.shape[0]), width, height)
+    return Patch(layer.alpha[y0 - top : y1 - top, x0 - left : x1 - left], x0, y0)
 
 
-def _shadow(alpha: Tensor, margin: int) -> Tensor:
-    """Soft shadow on the ground: the silhouette squashed onto the bottom of the cut-out, and blurred; (h, w)."""
-    rows, columns = alpha.shape
-    flat = max(2, (rows - 2 * margin) // 5)
-    squashed = F.interpolate(alpha[None, None], (flat, columns), mode="area")[0, 0]
-    ground = torch.zeros_like(alpha)
-    bottom = min(rows, rows - margin + flat // 3)
-    ground[max(bottom - flat, 0) : bottom] = squashed[-min(flat, bottom) :]
-    reach = max(1, margin // 3)
-    for _ in range(2):
-        # Two passes of one direction each are one of both, at a fraction of the cost.
-        ground = F.avg_pool2d(ground[None, None], (1, 2 * reach + 1), 1, (0, reach))[0, 0]
-        ground = F.avg_pool2d(ground[None, None], (2 * reach + 1, 1), 1, (reach, 0))[0, 0]
-    return (1.5 * ground).clamp_(0, 1)
+def extent(shape: tuple[int, int], placement: Placement, height: int) -> tuple[int, int]:
+    """Height and width in pixels of a cut-out of a shape on a background of a height."""
+    rows = placement.scale * height
+    return max(1, round(rows)), max(1, round(rows * shape[1] / shape[0]))
 
 
-__all__ = ["Placement", "blend", "draw_placement"]
+class _Layer(NamedTuple):
+    """A cut-out at the size at which it is shown, with an empty margin around."""
+
+    light: Floats
+    """Linear RGB times alpha, float32 (h, w, 3)."""
+    alpha: Floats
+    """float32 (h, w)."""
+
+
+def _rendered(level: Level, size: tuple[int, int], mirrored: bool, table: Floats) -> _Layer:
+    """A level at a size, its colours through a table of light, (256,) or (256, 3)."""
+    alpha = level.alpha * _INVERSE_LEVEL
+    light: Any = cv2.LUT(level.colour, table if table.ndim == 1 else table[None])
+    light = _times(light, alpha)
+    if alpha.shape != size:
+        light = cv2.resize(light, size[::-1], interpolation=cv2.INTER_LINEAR)
+        alpha = np.asarray(cv2.resize(alpha, size[::-1], interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+    if mirrored:
+        light, alpha = light[:, ::-1], alpha[:, ::-1]
+    shape = size[0] + 2 * _MARGIN, size[1] + 2 * _MARGIN
+    layer = _Layer(np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32))
+    layer.light[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN] = light
+    layer.alpha[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN] = alpha
+    return layer
+
+
+def _times(light: Floats, factor: Floats) -> Floats:
+    """Every channel of (h, w, 3) times (h, w): much faster than NumPy, whose innermost loop would have three steps."""
+    product: Floats = np.asarray(cv2.multiply(light, cv2.merge([factor, factor, factor])), dtype=np.float32)
+    return product
+
+
+def _edge(layer: _Layer, placement: Placement) -> _Layer:
+    """Erodes, feathers and blurs."""
+    light, alpha = layer
+    kept: Any = alpha
+    left = placement.erode
+    while left > 0:
+        smaller: Any = cv2.erode(kept, np.ones((3, 3), np.uint8))
+        kept = kept + np.float32(min(left, 1.0)) * (smaller - kept)
+        left -= 1
+    if placement.feather:
+        soft: Any = cv2.GaussianBlur(kept, (0, 0), placement.feather)
+        kept = kept * np.clip(2 * soft - 1, 0, 1)
+    if kept is not alpha:
+        light, alpha = _times(light, kept / np.maximum(alpha, np.float32(1e-6))), kept
+    if placement.blur:
+        light, alpha = (_softer(values, placement.blur) for values in (light, alpha))
+    return _Layer(light, alpha)
+
+
+def _softer(values: Floats, strength: float) -> Floats:
+    blurred: Any = cv2.GaussianBlur(values, (3, 3), 0)  # [1, 2, 1] / 4 both ways
+    return np.asarray(cv2.addWeighted(values, 1 - strength, blurred, strength, 0), dtype=np.float32)
+
+
+def _matched(picture: Bytes, cutout: Cutout, strength: float, box: tuple[int, int, int, int]) -> Floats:
+    """Tables (256, 3) from the cut-out's levels to linear light, with the colours of the background around mixed in."""
+    height, width = picture.shape[:2]
+    reach = max(box[2] - box[0], box[3] - box[1]) // 4
+    x0, y0, x1, y1 = _clipped((box[0] - reach, box[1] - reach, box[2] + reach, box[3] + reach), width, height)
+    if x0 >= x1 or y0 >= y1:
+        return TO_LINEAR
+    mean, deviation = (values[:3, 0] for values in cv2.meanStdDev(picture[y0:y1, x0:x1]))
+    # A gain moves the mean and leaves black black, where Reinhard's shift would lay a haze over dark things.
+    gain = 1 + strength * (np.clip(mean / np.maximum(cutout.mean, 8), 0.5, 2) - 1)
+    contrast = 1 + strength * (np.clip(deviation / np.maximum(cutout.deviation * gain, 8), 0.5, 1.5) - 1)
+    centre = cutout.mean * gain
+    moved = centre + (np.arange(256)[:, None] * gain - centre) * contrast
+    table: Floats = TO_LINEAR.take(np.rint(moved.clip(0, 255)).astype(np.intp))
+    return table
+
+
+def _paste(picture: Bytes, layer: _Layer, left: int, top: int, shadow: Patch | None) -> None:
+    height, width = picture.shape[:2]
+    box = (left, top, left + layer.alpha.shape[1], top + layer.alpha.shape[0])
+    if shadow is not None:
+        box = (
+            min(left, shadow.left), min(top, shadow.top),
+            max(box[2], shadow.left + shadow.values.shape[1]), max(box[3], shadow.top + shadow.values.shape[0]),
+        )  # fmt: skip
+    window = _clipped(box, width, height)
+    x0, y0, x1, y1 = window
+    if x0 >= x1 or y0 >= y1:
+        return
+    light: Any = cv2.LUT(picture[y0:y1, x0:x1], TO_LINEAR)
+    if shadow is not None:
+        part, there = _overlap(shadow.values, shadow.left, shadow.top, window)
+        if part.size:
+            light[there] = _times(light[there], 1 - part)
+    part, there = _overlap(layer.alpha, left, top, window)
+    if part.size:
+        light[there] = cv2.add(_times(light[there], 1 - part), _overlap(layer.light, left, top, window)[0])
+    picture[y0:y1, x0:x1] = to_srgb(light)
+
+
+def _clipped(box: tuple[int, int, int, int], width: int, height: int) -> tuple[int, int, int, int]:
+    """The part of a box within the frame; without area if there is none."""
+    x0, y0 = min(max(box[0], 0), width), min(max(box[1], 0), height)
+    return x0, y0, max(x0, min(box[2], width)), max(y0, min(box[3], height))
+
+
+def _overlap(
+    values: Floats, left: int, top: int, window: tuple[int, int, int, int]
+) -> tuple[Floats, tuple[slice, slice]]:
+    """The part of a patch within a window, and where in the window it lies."""
+    rows, columns = values.shape[:2]
+    x0, y0 = max(left, window[0]), max(top, window[1])
+    x1, y1 = max(x0, min(left + columns, window[2])), max(y0, min(top + rows, window[3]))
+    there = slice(y0 - window[1], y1 - window[1]), slice(x0 - window[0], x1 - window[0])
+    return values[y0 - top : y1 - top, x0 - left : x1 - left], there
+
+
+__all__ = ["blend", "extent"]

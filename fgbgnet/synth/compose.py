@@ -1,152 +1,148 @@
-"""Cut-outs on photographs: quadruples without depth from two folders."""
+"""Cut-outs on photographs: quadruples from two folders."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from functools import lru_cache
-from hashlib import blake2b
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
-from tqdm import tqdm
 
-from fgbgnet.errors import FgBgError, InvalidArgumentError, PictureError
-from fgbgnet.pictures import open_picture, to_rgb
-from fgbgnet.synth.arguments import Size, check_quality, height_and_width, integer
-from fgbgnet.synth.blending import Placement, blend, draw_placement
-from fgbgnet.synth.cutouts import SUFFIXES, Shelf, find_pictures, load_background, load_cutout, premultiplied
-from fgbgnet.synth.folders import claim, encode, present, put
+from fgbgnet.synth.arguments import Size, allowed_cpus, height_and_width, integer
+from fgbgnet.synth.folders import claim
 from fgbgnet.synth.streams import stream
-from fgbgnet.types import PathInput
+from fgbgnet.synth.teachers import Teacher
+from fgbgnet.types import DepthDirection, DepthUnit, PathInput
 
-COMPOSER_VERSION = 1
+if TYPE_CHECKING:
+    from fgbgnet.synth.encoding import Chroma, Quality
+    from fgbgnet.synth.teachers.teacher import Estimate
+
+COMPOSER_VERSION = 2
 """To be raised whenever the same arguments give other composites, so that no folder holds two kinds."""
 
-_MEMORY = 256 * 2**20
-"""Bytes of cut-outs that are kept decoded."""
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """Everything but the pictures that decides what sample ``k`` looks like."""
-
-    size: tuple[int, int]
-    seed: int
-    per_pair: int
-    flip: bool
-    anywhere: bool
-    scale: tuple[float, float]
-    blur: float
-    shadow: float
-    quality: int | None
-
-    def __post_init__(self) -> None:
-        if len(self.scale) != 2 or not 0 < self.scale[0] <= self.scale[1] <= 2:
-            raise InvalidArgumentError(f"scale is {self.scale}; expected two rising numbers above 0 and up to 2")
-        for name, value in (("blur", self.blur), ("shadow", self.shadow)):
-            if not 0 <= value <= 1:
-                raise InvalidArgumentError(f"{name} is {value}; expected a probability from 0 to 1")
-        check_quality(self.quality)
-
-    @property
-    def per_both(self) -> int:
-        """Samples of a cut-out on a background, mirrored ones included."""
-        return self.per_pair * (1 + self.flip)
-
-    def place(self, number: int, cutout: Tensor) -> Placement:
-        """Where sample ``number`` has its cut-out."""
-        mirrored = number % self.per_both >= self.per_pair
-        return draw_placement(
-            self.seed, number, (cutout.shape[1], cutout.shape[2]), self.size, mirrored=mirrored,
-            anywhere=self.anywhere, scale=self.scale, blur=self.blur, shadow=self.shadow,
-        )  # fmt: skip
+_MEMORY = 2**28
+"""Bytes of backgrounds, and of cut-outs, that each process keeps decoded."""
 
 
 def compose(
     backgrounds: PathInput, cutouts: PathInput, out: PathInput, per_pair: int = 20, flip: bool = True,
-    size: Size = 224, seed: int = 0, *, anywhere: bool = False,
-    scale: tuple[float, float] = (0.2, 0.7), blur: float = 0.5,
-    shadow: float = 0.5, quality: int | None = 92, limit: int | None = None, progress: bool = True,
+    size: Size = 224, seed: int = 0, *,
+    depth: "PathInput | Estimate | None" = None, depth_mode: Literal["billboard", "teacher"] = "billboard",
+    depth_unit: DepthUnit | None = None, depth_direction: DepthDirection | None = None,
+    depth_scale: float | None = None,
+    quality: "Quality" = 92, chroma: "Chroma | tuple[Chroma, ...]" = "4:2:0",
+    bg_quality: "Quality | EllipsisType" = ..., bg_chroma: "Chroma | tuple[Chroma, ...] | EllipsisType" = ...,
+    shard: int | None = None, limit: int | None = None, skip_bad: bool = False,
+    num_workers: int | None = None, progress: bool = True,
+    **style: Any,  # noqa: ANN401 - the fields of CompositeStyle
 ) -> Path:  # fmt: skip
-    """Pastes every cut-out on every background and writes ``bg/``, ``fg_bg/``, ``mask/`` and ``manifest.csv``.
+    """Pastes every cut-out on every background and writes ``bg/``, ``fg_bg/``, ``mask/``, ``alpha/``, ``manifest.csv``.
 
-    Each pair gives ``per_pair`` samples, and as many mirrored ones. Sample ``k`` is a function of (seed, k) and the two
-    pictures. Every picture is checked before the first file is written. Every file is whole or not there; a run that
-    was interrupted goes on where it stopped, with the same result, and so does one with a larger ``limit``. Other
-    arguments, or pictures that changed since, are refused. The mask is where alpha is at least one half, as PNG; a
-    shadow is in ``fg_bg`` and not in the mask.
+    Each pair gives ``per_pair`` samples, and as many mirrored ones. Sample ``k`` is a function of (seed, k) and the
+    pictures, whatever the number of workers. Blending happens in linear light. The mask is where alpha is at least one
+    half; a shadow is in ``fg_bg`` and not in the mask. Masks and alpha are PNG.
+
+    Every picture is checked before the first file is written. Every file is whole or not there; a run that was
+    interrupted goes on where it stopped, with the same result, and so does one with a larger ``limit``. Other
+    arguments, or pictures that changed since, are refused. When the disk is full, the manifest lists what is whole.
 
     Args:
         backgrounds: Folder of photographs, or one photograph; the middle part of the right shape is used.
-        cutouts: Folder of pictures with alpha, or one of them.
+        cutouts: Folder of pictures with alpha, or one of them. White halos are removed, with a warning.
         out: Folder, new or empty or of an earlier run; made if needed.
         per_pair: Samples of each cut-out on each background.
         flip: Whether to make as many again with the cut-out mirrored.
         size: Height and width in pixels, or one number for both.
         seed: Another seed draws other places.
-        anywhere: Also in the air; by default things stand on the lower part.
-        scale: Range of the cut-outs' height relative to the background's, drawn log-uniformly.
-        blur: Probability of a blurred edge.
-        shadow: Probability of a soft shadow on the ground.
-        quality: JPEG quality of ``bg`` and ``fg_bg``, or None for PNG.
+        depth: None; or a folder of depth maps, one for each background, of the same name up to the suffix; or a depth
+            teacher as `load_teacher` takes it: a function, a model's folder, or its id.
+        depth_mode: ``"billboard"`` stands every cut-out upright at the depth of the ground under its foot, on the depth
+            of the background (which a teacher guesses once); see `fgbgnet.synth.billboards.stand`. ``"teacher"`` asks
+            the teacher for every composite instead, as was done in 2020.
+        depth_unit: Of the maps (``"relative"`` by default) or the teacher (its own by default). Metres are written as
+            millimetres in 16 bits, 0 beyond 65.535 m; of relative depth the range of all backgrounds becomes 0 to
+            65535.
+        depth_direction: Of the maps or the teacher; what is written is always near = small.
+        depth_scale: Factor for the values of the maps; see `fgbgnet.data.read_depth`.
+        quality: JPEG quality of ``fg_bg``, a range to draw from for each picture, or None for PNG.
+        chroma: Chroma sub-sampling of ``fg_bg``: one of ``"4:2:0"``, ``"4:2:2"``, ``"4:4:4"``, or several to draw from.
+        bg_quality: The same of ``bg``, which is compressed once for each background; that of ``fg_bg`` by default.
+        bg_chroma: The same.
+        shard: Writes zip archives of so many samples, with their backgrounds, instead of folders; they are read in
+            place.
         limit: Only so many samples, drawn at random from all of them; a smaller limit draws some of a larger one's.
+        skip_bad: Leaves out pictures that cannot be used, with a warning that names them.
+        num_workers: Processes; by default one for each CPU that this process may use. 0 works in this process.
         progress: Whether to show a progress bar.
+        **style: What is drawn for every sample: the fields of `CompositeStyle`, such as ``horizon``, ``scale``,
+            ``anywhere``, ``max_cutouts``, ``shadow``.
 
     Returns:
-        Path of the manifest. Its further columns are `Placement`'s numbers.
+        Path of the manifest. Its columns ``fg_ids``, ``boxes`` (x0 y0 x1 y1 in pixels) and those of the numbers of
+        `fgbgnet.synth.placement.Placement` have one value for each cut-out, the farthest first, with ``/`` between
+        them. ``fg_id`` is the cut-out of the pair: with ``max_cutouts`` above 1, samples with another ``fg_id`` may
+        show it, too, so that foregrounds are held out by composing from two folders.
 
     Raises:
         MissingFileError: If a folder or file does not exist.
-        PictureError: If a picture cannot be read, or a cut-out has no alpha, nothing in it, or nothing cut out.
-        InvalidArgumentError: If a number is out of its range, or ``out`` holds anything but the same run.
-    """
-    from fgbgnet.data.manifest import Manifest  # here: the data room needs albumentations
+        PictureError: If pictures cannot be read, or cut-outs have no alpha, nothing in it, or nothing cut out; all of
+            them are named.
+        InvalidArgumentError: If a value is out of its range, or ``out`` holds anything but the same run.
+        OutputError: If the disk is full.
 
-    settings = _Settings(
-        height_and_width(size), integer("seed", seed), integer("per_pair", per_pair, 1), bool(flip), bool(anywhere),
-        scale, blur, shadow, quality,
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> folder = tempfile.mkdtemp()
+    >>> Image.new("RGB", (64, 48), "olive").save(f"{folder}/room.png")
+    >>> thing = Image.new("RGBA", (20, 30))
+    >>> thing.paste("navy", (2, 2, 18, 28))
+    >>> thing.save(f"{folder}/thing.png")
+    >>> manifest = compose(f"{folder}/room.png", f"{folder}/thing.png", f"{folder}/out", per_pair=2, progress=False)
+    >>> len(manifest.read_text().splitlines())
+    5
+    """
+    from fgbgnet.synth.compose_files import Maker, Scheme  # here: OpenCV is heavy
+    from fgbgnet.synth.compose_run import fingerprints, run
+    from fgbgnet.synth.depth_sources import depth_source, maps_on_disk, source_fingerprints, taught
+    from fgbgnet.synth.encoding import Codec
+    from fgbgnet.synth.gathering import gather
+    from fgbgnet.synth.style import CompositeStyle
+
+    looks, sides, seed = CompositeStyle.of(style), height_and_width(size), integer("seed", seed)
+    per_pair, flip = integer("per_pair", per_pair, 1), bool(flip)
+    frame = Codec("quality", quality, chroma)
+    clean = Codec(
+        "bg_quality", quality if isinstance(bg_quality, EllipsisType) else bg_quality,
+        chroma if isinstance(bg_chroma, EllipsisType) else bg_chroma,
     )  # fmt: skip
     limit = None if limit is None else integer("limit", limit, 1)
-    out = Path(out)
-    photos, things = find_pictures(backgrounds, "backgrounds"), find_pictures(cutouts, "cutouts")
-    longest = 2 * max(settings.size)
-    thing = Shelf(lambda index: load_cutout(things[index], longest), _MEMORY)
-    _verify(photos, things, thing)
-    numbers = _chosen(len(photos) * len(things) * settings.per_both, limit, settings.seed)
-    claim(
-        out,
-        {"kind": "composites", "composer_version": COMPOSER_VERSION, **asdict(settings),
-         "backgrounds": [_fingerprint(path) for path in photos], "cutouts": [_fingerprint(path) for path in things]},
-        "a run with the same pictures and arguments, where only limit may be larger and progress differ",
+    shard = None if shard is None else integer("shard", shard, 1)
+    workers = allowed_cpus() if num_workers is None else integer("num_workers", num_workers, 0)
+    composer = gather(backgrounds, cutouts, sides, seed, looks, skip_bad=skip_bad, memory=_MEMORY)
+    scheme = Scheme(len(composer.things), per_pair, flip)
+    total = len(composer.photos) * len(composer.things) * scheme.per_both
+    numbers = _chosen(total, limit, seed)
+    source = None if depth is None else depth_source(
+        depth, composer.photos, depth_mode, depth_unit, depth_direction, depth_scale
     )  # fmt: skip
-    _refuse_fewer(out, len(numbers))
-    table: dict[str, list[Any]] = {}
-    work = _write(out, numbers, settings, photos, things, thing)
-    for row in tqdm(work, total=len(numbers), unit="sample", disable=not progress):
-        for key, value in row.items():
-            table.setdefault(key, []).append(value)
-    return Manifest(table, out).write(out / "manifest.csv")
-
-
-def _verify(photos: Sequence[Path], things: Sequence[Path], thing: Shelf) -> None:
-    """Decodes every picture once, so that a bad one is named before anything is written."""
-    for path in photos:
-        try:
-            to_rgb(open_picture(path))
-        except PictureError as error:
-            raise PictureError(f"backgrounds: {error}. Expected photographs ({', '.join(sorted(SUFFIXES))})") from error
-    for index in range(len(things)):
-        try:
-            thing(index)
-        except PictureError as error:
-            raise PictureError(f"cutouts: {error}. Expected pictures with alpha around the thing") from error
-
-
-def _fingerprint(path: Path) -> str:
-    content = path.read_bytes()
-    return f"{path.name} ({len(content)} bytes, {blake2b(content, digest_size=8).hexdigest()})"
+    settings = {
+        "kind": "composites", "composer_version": COMPOSER_VERSION, "size": sides, "seed": seed, "per_pair": per_pair,
+        "flip": flip, **asdict(looks), "quality": quality, "chroma": chroma, "bg_quality": clean.quality,
+        "bg_chroma": clean.chroma, "shard": shard, "limit": None if shard is None else limit,
+        "depth_mode": None if source is None else depth_mode,
+        "depth": None if source is None else source_fingerprints(source),
+        "backgrounds": fingerprints(composer.photos), "cutouts": fingerprints(composer.things),
+    }  # fmt: skip
+    claim(
+        Path(out), settings,
+        "a run with the same pictures and arguments, where only num_workers and progress may differ, and limit may be "
+        "larger unless shard is given",
+    )  # fmt: skip
+    if source is not None and depth_mode == "billboard":
+        composer.use_depth(maps_on_disk(source, composer, Path(out)))
+    manifest = run(Maker(composer, scheme, frame, clean), Path(out), numbers, shard, workers, progress)
+    return taught(manifest, source, progress) if isinstance(source, Teacher) and depth_mode == "teacher" else manifest
 
 
 def _chosen(total: int, limit: int | None, seed: int) -> Sequence[int]:
@@ -154,58 +150,6 @@ def _chosen(total: int, limit: int | None, seed: int) -> Sequence[int]:
         return range(total)
     # The beginning of one permutation: a larger limit adds to a smaller one's.
     return np.sort(stream(seed, "limit").permutation(total)[:limit]).tolist()  # type: ignore[no-any-return]
-
-
-def _refuse_fewer(out: Path, count: int) -> None:
-    """The table is written anew: it must not lose samples of an earlier run that came to its end."""
-    from fgbgnet.data.manifest import Manifest
-
-    if not present(out / "manifest.csv"):
-        return
-    try:
-        there = len(Manifest.read(out / "manifest.csv"))
-    except FgBgError:  # damaged: it is made again
-        return
-    if count < there:
-        raise InvalidArgumentError(
-            f"{out} holds {there} samples and this run makes only {count}; give a limit of {there} or more to go on "
-            "there, or another folder"
-        )
-
-
-def _write(
-    out: Path, numbers: Sequence[int], settings: _Settings, photos: Sequence[Path], things: Sequence[Path], thing: Shelf
-) -> Iterator[dict[str, Any]]:
-    """Makes what is missing and yields the row of every sample."""
-
-    @lru_cache(maxsize=4)
-    def background(index: int) -> Tensor:
-        return torch.from_numpy(load_background(photos[index], settings.size)).permute(2, 0, 1).contiguous()
-
-    @lru_cache(maxsize=1)  # neighbours in the order of the samples show the same cut-out
-    def light(index: int) -> Tensor:
-        return premultiplied(thing(index))
-
-    suffix = ".png" if settings.quality is None else ".jpg"
-    for number in numbers:
-        b, c = divmod(number // settings.per_both, len(things))
-        placement = settings.place(number, thing(c))
-        row: dict[str, Any] = {
-            "id": f"sample_{number:08d}",
-            "bg": f"bg/{b:05d}_{photos[b].stem}{suffix}",
-            "fg_bg": f"fg_bg/sample_{number:08d}{suffix}",
-            "mask": f"mask/sample_{number:08d}.png",
-            "bg_id": photos[b].name,
-            "fg_id": things[c].name,
-            **{key: int(v) if isinstance(v, bool) else f"{v:.5f}" for key, v in placement._asdict().items()},
-        }
-        if not present(out / row["bg"]):
-            put(out / row["bg"], encode(background(b).permute(1, 2, 0).numpy(), settings.quality))
-        if not (present(out / row["mask"]) and present(out / row["fg_bg"])):
-            picture, alpha = blend(background(b), light(c), placement)
-            put(out / row["fg_bg"], encode(picture.permute(1, 2, 0).numpy(), settings.quality))
-            put(out / row["mask"], encode((alpha >= 0.5).numpy().astype(np.uint8) * 255))
-        yield row
 
 
 __all__ = ["COMPOSER_VERSION", "compose"]

@@ -1,5 +1,6 @@
 """Folders that a run fills: claimed by its settings, taken up again, never mixed with anything else."""
 
+import errno
 import io
 import json
 import os
@@ -37,13 +38,22 @@ def put(path: Path, content: bytes) -> None:
     Unlike `fgbgnet.files.write_bytes` it does not wait for the disk at each of many small files: a power failure may
     leave files of no length, which count as missing (`present`) and are made again.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(content)
+        try:
+            temporary.write_bytes(content)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(content)
         temporary.replace(path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
+
+
+def is_full_disk(error: OSError) -> bool:
+    """Whether the disk, or the user's share of it, is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def present(path: Path) -> bool:
@@ -171,4 +181,4 @@ def _alive(process: int) -> bool:
     return True
 
 
-__all__ = ["claim", "encode", "present", "put"]
+__all__ = ["claim", "encode", "is_full_disk", "present", "put"]
