@@ -53,7 +53,7 @@ def annotate(
     ============================ ======================================================= ==========================
     teacher                      stored                                                  ``depth_unit``
     ============================ ======================================================= ==========================
-    metres                       millimetres; 0 = not valid below 1 mm and above 65.535 m ``metres``
+    metres                       millimetres; 0: not valid, < 1 mm or > 65.535 m         ``metres``
     relative                     share of one range for the whole data set               ``relative``
     any, ``"per_image"``         share of the picture's own range, as the data of 2020   ``relative``
     ============================ ======================================================= ==========================
