@@ -6,16 +6,16 @@ from collections.abc import Callable
 import numpy as np
 
 from fgbgnet.synth.geometry import Array
-from fgbgnet.synth.materials import emitting, material
+from fgbgnet.synth.materials import Finish, emitting, finish
 from fgbgnet.synth.parts import BOX, CAPSULE, CYLINDER, ELLIPSOID, Group, vec, yaw
 
-Dress = Callable[..., Array]
-"""Draws the material of a part; takes the families of texture and keyword arguments of `material`."""
+Dress = Callable[..., Finish]
+"""Gives the finish of a part; takes the families of texture and keyword arguments of `finish`."""
 
 
-def dresser(rng: np.random.Generator) -> Dress:
-    """Materials for foregrounds: all of them textured, with more contrast and finer detail than rooms."""
-    return lambda *families, **settings: material(rng, *families, **{"texels": 260.0, **settings})
+def dress(*families: str, **settings: float | tuple[float, ...] | None) -> Finish:
+    """Finishes for foregrounds: all of them textured, with more contrast and finer detail than rooms."""
+    return finish(*families, **{"texels": 260.0, **settings})
 
 
 def _swing(shoulder: Array, length: float, forward: float, aside: float) -> Array:
@@ -25,11 +25,10 @@ def _swing(shoulder: Array, length: float, forward: float, aside: float) -> Arra
     )
 
 
-def person(rng: np.random.Generator, dress: Dress) -> Group:
+def person(rng: np.random.Generator, dress: Dress = dress) -> Group:
     """Somebody 1.0 to 1.95 m tall who stands, walks, waves or sits."""
     group = Group()
-    skin = dress("clouds", contrast=0.25)
-    skin[4:7] = np.array([0.95, 0.72, 0.58]) * rng.uniform(0.3, 1.0)
+    skin = dress("clouds", contrast=0.25, base=(0.95, 0.72, 0.58), spread=(0.3, 1.0))
     top, bottom, shoes, hair = (dress("leaves", "cloth", "clouds") for _ in range(4))
     sleeves = top if rng.random() < 0.6 else skin
     bulk, sitting = rng.uniform(0.85, 1.3), rng.random() < 0.15
@@ -71,7 +70,7 @@ def person(rng: np.random.Generator, dress: Dress) -> Group:
     return group.place(np.array([0.0, -lift, 0.0]), np.eye(3), rng.uniform(0.62, 1.1))
 
 
-def animal(rng: np.random.Generator, dress: Dress) -> Group:
+def animal(rng: np.random.Generator, dress: Dress = dress) -> Group:
     """A four-legged animal, from a cat to a horse."""
     group = Group()
     coat, other = dress("leaves", "clouds"), dress("leaves", "clouds")
@@ -105,13 +104,12 @@ def animal(rng: np.random.Generator, dress: Dress) -> Group:
     return group.place(np.zeros(3), np.eye(3), float(np.exp(rng.uniform(-0.7, 0.6))))
 
 
-def vehicle(rng: np.random.Generator, dress: Dress) -> Group:
+def vehicle(rng: np.random.Generator, dress: Dress = dress) -> Group:
     """A car, van or lorry, 3.5 to 6 m long."""
     group = Group()
-    paint = dress("clouds", "leaves", contrast=rng.choice([0.1, 0.6]), gloss=0.9)
-    glass, tyre, trim = dress(contrast=0.7, gloss=1.0), dress("clouds", contrast=0.3), dress()
-    glass[4:7] *= 0.4
-    tyre[4:7] = 0.12
+    paint = dress("clouds", "leaves", contrast=float(rng.choice([0.1, 0.6])), gloss=0.9)
+    glass = dress("leaves", "clouds", contrast=0.7, gloss=1.0, base=(0.4, 0.43, 0.45), spread=(0.1, 1.0))
+    tyre, trim = dress("clouds", contrast=0.3, base=(0.12, 0.12, 0.12), spread=(0.5, 2.0)), dress()
     long, wide, wheel = rng.uniform(1.7, 2.6), rng.uniform(0.75, 0.95), rng.uniform(0.28, 0.38)
     body, cabin = rng.uniform(0.25, 0.4), rng.uniform(0.22, 0.6)
     floor = wheel * 0.7
@@ -127,14 +125,14 @@ def vehicle(rng: np.random.Generator, dress: Dress) -> Group:
             centre = np.array([side * wide * 0.93, wheel, end * long])
             group.add(CYLINDER, centre, (wheel, 0.12, wheel), tyre, axes=turned, casts=False)
             group.add(CYLINDER, centre, (wheel * 0.6, 0.13, wheel * 0.6), trim, axes=turned, casts=False)
-        lamp = emitting(rng, float(rng.choice([0.4, 2.0])))
+        lamp = emitting(float(rng.choice([0.4, 2.0])))
         group.add(ELLIPSOID, (side * wide * 0.7, floor + body * 1.2, long), (0.14, 0.09, 0.05), lamp, casts=False)
         group.add(BOX, (side * wide * 0.98, top, middle), (0.03, cabin, 0.05), paint, casts=False)
     group.add(BOX, (0, floor + body * 0.7, long), (wide * 0.6, body * 0.4, 0.03), trim, casts=False)
     return group
 
 
-def thing(rng: np.random.Generator, dress: Dress) -> Group:
+def thing(rng: np.random.Generator, dress: Dress = dress) -> Group:
     """Three to nine solids of any kind, grown one on another: bags, toys, tools, machines, furniture."""
     group = Group()
     materials = [dress() for _ in range(3)]
@@ -159,12 +157,25 @@ def thing(rng: np.random.Generator, dress: Dress) -> Group:
     return group
 
 
-FIGURES: dict[str, tuple[Callable[[np.random.Generator, Dress], Group], float]] = {
-    "person": (person, 0.5),
-    "animal": (animal, 0.14),
-    "vehicle": (vehicle, 0.12),
-    "thing": (thing, 0.24),
-}
-"""Kinds of foreground and how often they are drawn."""
+def tuft(rng: np.random.Generator, dress: Dress = dress) -> Group:
+    """Thin rods and leaves in all directions: branches, grass, antennas, cables; hardly anything but contour."""
+    group = Group()
+    stem, leaf = dress(), dress("leaves", "clouds")
+    spread, high = rng.uniform(0.1, 0.6), rng.uniform(0.3, 1.2)
+    for _ in range(int(rng.integers(8, 22))):
+        foot = vec(rng.normal(0, 0.04), 0.02, rng.normal(0, 0.04))
+        tip = foot + vec(rng.normal(0, spread), high * rng.uniform(0.3, 1), rng.normal(0, spread))
+        group.limb(foot, tip, rng.uniform(0.006, 0.025), stem, casts=False)
+        if rng.random() < 0.6:
+            axes = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+            group.add(ELLIPSOID, tip, rng.uniform(0.02, 0.14, 3), leaf, axes=axes, casts=False)
+    group.casts[0] = True
+    return group
 
-__all__ = ["FIGURES", "Dress", "animal", "dresser", "person", "thing", "vehicle"]
+
+FIGURES: tuple[tuple[Callable[[np.random.Generator], Group], float, int], ...] = (
+    (person, 0.46, 160), (animal, 0.15, 80), (vehicle, 0.14, 60), (thing, 0.2, 140), (tuft, 0.05, 40),
+)  # fmt: skip
+"""Kinds of foreground, how often they are drawn, and how many are designed."""
+
+__all__ = ["FIGURES", "Dress", "animal", "dress", "person", "thing", "tuft", "vehicle"]

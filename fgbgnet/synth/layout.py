@@ -1,6 +1,6 @@
-"""What is where: the parameters of one scene, drawn from random streams alone, without a pixel.
+"""Where things stand: furniture in rooms, buildings along streets, and the figures that are new in a scene.
 
-A background is a function of (seed, background id), a foreground of (seed, background, scene id).
+A background is a function of (seed, number of the background), a foreground of (seed, background, number of the scene).
 """
 
 import math
@@ -8,248 +8,259 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fgbgnet.synth.figures import FIGURES, dresser
-from fgbgnet.synth.furniture import INDOORS, OUTDOORS
+from fgbgnet.synth.draws import Draws
+from fgbgnet.synth.enclosure import Enclosures, draw_lights
 from fgbgnet.synth.geometry import Array
-from fgbgnet.synth.materials import emitting, lookalike, material, plain
-from fgbgnet.synth.parts import Group, vec, yaw
-from fgbgnet.synth.streams import stream
+from fgbgnet.synth.materials import lookalikes
+from fgbgnet.synth.placing import Assembly, Placed, joined, keys, tumbled, turned
+from fgbgnet.synth.props import Props
+
+FURNITURE, FITTINGS, PAVING = 9, 6, 7
+"""Slots of a scene: pieces of furniture (or buildings and trees), pictures on walls, rugs or road markings."""
+FIGURES = 3
+_CLEARANCE = 0.7
+_NOMINAL = 128.0
+"""Side of the picture for which textures are scaled; a scene is the same at every size."""
 
 
-@dataclass
-class Background:
-    """A scene without its foreground; metres, world coordinates.
+@dataclass(frozen=True)
+class Foregrounds:
+    """What is new in B scenes.
 
     Args:
-        outdoors: Whether the ceiling is the sky, which has no depth.
-        low: (3,) lower corner of the enclosing box.
-        high: (3,) upper corner.
-        faces: Six materials of the enclosing box: low and high x, y, z.
-        solids: Furniture.
-        camera: (3,) position.
-        axes: (3, 3) rows right, down, forward.
-        focal: Focal length as a fraction of the shorter side.
-        light: Numbers of `draw_light`.
+        placed: The figures.
+        camouflaged: (B,) whether they look like a wall or the floor.
+        model: (B,) the face that they look like.
+        light: (B, `fgbgnet.synth.enclosure.LIGHT_WIDTH`) that lights them: that of the scene, or one of their own, as
+            in composites, where they cast no shadow either.
+        hardness: (B,) slope of the alpha at edges: 1 for what a camera sees, more for what was cut out.
+        feather: (B,) weight of the neighbours in the blur of the alpha, 0 to 0.25.
     """
 
-    outdoors: bool
-    low: Array
-    high: Array
-    faces: list[Array]
-    solids: Group
-    camera: Array
-    axes: Array
-    focal: float
+    placed: Placed
+    camouflaged: Array
+    model: Array
     light: Array
+    hardness: Array
+    feather: Array
 
 
-def draw_camera(rng: np.random.Generator) -> tuple[Array, float]:
-    """Axes (3, 3) and focal length as a fraction of the shorter side: 44 to 85 degrees, some looking down."""
-    turn, pitch, roll = rng.normal(0, 0.35), rng.normal(0.12, 0.14), rng.normal(0, 0.02)
-    forward = np.array([math.sin(turn) * math.cos(pitch), -math.sin(pitch), math.cos(turn) * math.cos(pitch)])
-    right = np.array([math.cos(turn), 0.0, -math.sin(turn)])
-    down = np.cross(forward, right)
-    if down[1] > 0:
-        down = -down
-    c, s = math.cos(roll), math.sin(roll)
-    return np.stack([c * right + s * down, c * down - s * right, forward]), 1 / math.tan(rng.uniform(0.38, 0.74)) / 2
+def _table(
+    scenes: Enclosures,
+    used: Array,
+    thing: Array,
+    position: Array,
+    rotation: Array,
+    stretch: Array,
+    key: Array,
+    casts: Array | bool,
+) -> Placed:
+    """Slots (B, S, ...) as a table of those that are used."""
+    scene = np.broadcast_to(np.arange(len(used))[:, None], used.shape)
+    away = np.sqrt(((position - scenes.camera[:, None]) ** 2).sum(-1))
+    apparent = _NOMINAL * scenes.focal[:, None] / np.maximum(away, 0.5)
+    columns = (
+        (scene, ()), (thing, ()), (position, (3,)), (rotation, (3, 3)), (stretch, (3,)), (key, ()), (apparent, ()),
+        (np.asarray(casts), ()),
+    )  # fmt: skip
+    flat = (np.broadcast_to(x, used.shape + tail).reshape(-1, *tail) for x, tail in columns)
+    return Placed(*flat).where(used.ravel())
 
 
-LIGHT_WIDTH = 15
+def draw_furniture(draws: Draws, scenes: Enclosures, store: Props, numbers: Array) -> Placed:
+    """Everything that stands in backgrounds."""
+    return joined(
+        _standing(draws, scenes, store, keys(numbers, 0, FURNITURE)),
+        _on_walls(draws, scenes, store, keys(numbers, FURNITURE, FITTINGS)),
+        _on_ground(draws, scenes, store, keys(numbers, FURNITURE + FITTINGS, PAVING)),
+    )
 
 
-def draw_light(rng: np.random.Generator, outdoors: bool, low: Array, high: Array) -> Array:
-    """One key light that throws shadows, light from above and below, and what the camera makes of it.
+def _standing(draws: Draws, scenes: Enclosures, store: Props, key: Array) -> Placed:
+    shape = (FURNITURE,)
+    out = scenes.outdoors[:, None]
+    u = draws.uniform(0, 1, shape)
+    building = np.arange(FURNITURE) < 6  # three on each side of the street
+    outside = np.where(building, store.choose("buildings", u), store.choose("roadside", u))
+    thing = np.where(out, outside, store.choose("furniture", u))
+    reach = store.size[thing, 1]
+    used = np.arange(FURNITURE) < np.where(out, FURNITURE, 3 + draws.uniform(0, 7, ())[:, None])
+    growth = np.where(
+        out, draws.log_uniform(0.8, np.where(building, 2.2, 1.3), shape), draws.uniform(0.85, 1.15, shape)
+    )
+    reach = reach * growth
 
-    Returns:
-        `LIGHT_WIDTH` numbers: position (3) and colour (3) of the key light, its angular softness, the squared distance
-        at which it has its nominal strength, ambient light from above (3) and below (3), blur of the lens.
-    """
-    middle = (low + high) / 2
-    if outdoors or rng.random() < 0.4:  # the sun, in a room through a window that is not in the picture
-        angle, up = rng.uniform(0, 2 * math.pi), rng.uniform(0.35, 1.3)
-        position = middle + 200 * np.array(
-            [math.cos(angle) * math.cos(up), math.sin(up), math.sin(angle) * math.cos(up)]
-        )
-        softness = rng.choice([0.02, 0.05, 0.3])
-    else:
-        position = low + (high - low) * np.array(
-            [rng.uniform(0.1, 0.9), rng.uniform(0.75, 0.97), rng.uniform(0.1, 0.9)]
-        )
-        softness = rng.uniform(0.05, 0.4)
-    key, above, below = rng.uniform(0.3, 1.9), rng.uniform(0.15, 0.7), rng.uniform(0.06, 0.35)
-    exposure = 1.05 * math.exp(rng.normal(0, 0.25)) / (0.5 * key + 0.5 * above + 0.3 * below)
-    warmth = rng.normal(0, 0.12)
-    tint = np.exp(np.array([warmth, 0.0, -warmth]))
-    cool = np.exp(np.array([-0.4 * warmth, 0.0, 0.4 * warmth]))
-    distance = float((position - middle) @ (position - middle)) + 0.5
-    colours = exposure * np.concatenate([key * tint, above * cool, below * tint * rng.uniform(0.8, 1.2, 3)])
-    return np.array([*position, *colours[:3], softness, distance, *colours[3:], rng.uniform(0, 0.22)])
+    # Rooms: along the walls, or anywhere. Streets: in two rows, the last two of them across the far end.
+    low, high = scenes.low[:, None], scenes.high[:, None]
+    side = draws.pick((1, 1, 1, 1), shape)
+    x = draws.uniform(low[..., 0], high[..., 0], shape)
+    z = draws.uniform(0.8, high[..., 2], shape)
+    turn = np.select(
+        [side == 0, side == 1, side == 2], [-math.pi / 2, math.pi / 2, 0.0], draws.uniform(-3.14, 3.14, shape)
+    )
+    x = np.select([side == 0, side == 1], [low[..., 0] + 0.7 * reach, high[..., 0] - 0.7 * reach], x)
+    z = np.where(side == 2, high[..., 2] - 0.6 * reach, z)
+    street, far = scenes.street[:, None], scenes.high[:, None, 2]
+    row = np.arange(FURNITURE)
+    left = np.where(row % 2 == 0, -1.0, 1.0)
+    beside = left * (street + np.where(building, 1.2 + reach * 0.75, draws.uniform(-0.4, 1.4, shape)))
+    along = np.where(building, (row // 2 + draws.uniform(0.1, 0.9, shape)) / 3, draws.uniform(0.1, 1, shape)) * far
+    across = building & (row >= 4) & draws.chance(0.6, ())[:, None]
+    beside = np.where(across, left * 0.45 * reach + draws.normal(0, 0.3, shape) * street, beside)
+    along = np.where(across, far + 0.2 * reach, along)
+    x, z = np.where(out, beside, x), np.where(out, along, z)
+    facing = np.where(
+        building, draws.pick((1, 1), shape) * math.pi, draws.pick((4, 1), shape) * draws.uniform(-3, 3, shape)
+    )
+    turn = np.where(out, facing, turn) + draws.normal(0, 0.08, shape)
 
-
-def draw_background(seed: int, number: int) -> Background:
-    """The background with this number."""
-    rng = stream(seed, "background", number)
-    outdoors = rng.random() < 0.35
-    if outdoors:
-        half, height, eye = (
-            rng.uniform(8, 22),
-            rng.uniform(5, 14),
-            rng.choice([rng.uniform(1.1, 2.0), rng.uniform(2, 5)]),
-        )
-        low, high = np.array([-half, 0.0, -3.0]), np.array([half, height, rng.uniform(9, 32)])
-        wall = material(rng, texels=rng.choice([12.0, 30.0]), gloss=0)
-        faces = [wall, wall, material(rng, "lattice", "clouds", "leaves", texels=50),
-                 emitting(rng, 0.7, "clouds", texels=4), wall, material(rng, texels=20, gloss=0)]  # fmt: skip
-    else:
-        half, height, eye = (
-            rng.uniform(1.4, 4),
-            rng.uniform(2.3, 3.3),
-            rng.choice([rng.uniform(0.7, 1.8), rng.uniform(1.6, 2.2)]),
-        )
-        low, high = np.array([-half, 0.0, -0.8]), np.array([half, height, rng.uniform(3.0, 8.0)])
-        wall = material(
-            rng, "clouds", "cloth", "lattice", "leaves", texels=70, contrast=rng.choice([0.15, 0.4, 1.0]), gloss=0
-        )
-        other = wall if rng.random() < 0.6 else material(rng, texels=70, contrast=0.5)
-        ceiling = material(rng, "clouds", contrast=0.15, gloss=0)
-        ceiling[4:7] = 0.5 + 0.5 * ceiling[4:7]
-        faces = [
-            wall,
-            wall,
-            material(rng, "lattice", "lattice", "clouds", "leaves", "cloth", texels=90),
-            ceiling,
-            wall,
-            other,
-        ]
-    for row in {id(row): row for row in faces}.values():  # large surfaces are duller than things
-        row[4:7] += 0.5 * (row[4:7].mean() - row[4:7])
-    camera = np.array([rng.uniform(-0.35, 0.35) * half, eye, 0.0])
-    axes, focal = draw_camera(rng)
-    solids = _furnish(rng, outdoors, low, high, camera)
-    if not outdoors:
-        _decorate(rng, solids, low, high)
-    return Background(outdoors, low, high, faces, solids, camera, axes, focal, draw_light(rng, outdoors, low, high))
+    edge = np.where(out, -60.0, 0.5 * reach)
+    x = np.clip(x, low[..., 0] + edge, np.maximum(high[..., 0] - edge, low[..., 0]))
+    nearest = low[..., 2] + 0.8
+    z = np.where(out, z, np.clip(z, nearest, np.maximum(high[..., 2] - 0.5 * reach, nearest)))
+    distance = np.hypot(x - scenes.camera[:, None, 0], z - scenes.camera[:, None, 2])
+    used = used & (distance > reach + np.where(out, 1.5, _CLEARANCE))
+    position = np.stack([x, np.zeros_like(x), z], -1)
+    stretch = (
+        growth[..., None]
+        * draws.uniform(0.88, 1.13, (*shape, 3))
+        * draws.uniform(0.8, 1.25, (*shape, 1)) ** np.array([0, 1, 0])
+    )
+    return _table(scenes, used, thing, position, turned(turn), stretch, key, True)
 
 
-def _furnish(rng: np.random.Generator, outdoors: bool, low: Array, high: Array, camera: Array) -> Group:
-    solids = Group()
-    makers = OUTDOORS if outdoors else INDOORS
-    share = np.cumsum([weight for _, weight in makers])
-    for _ in range(int(rng.integers(3, 9))):
-        maker = makers[int(np.searchsorted(share, rng.random() * share[-1]).clip(max=len(makers) - 1))][0]
-        group = maker(rng)
-        _, reach = group.extent()
-        where = np.array([rng.uniform(low[0], high[0]), 0.0, rng.uniform(0.8, high[2])])
-        side = int(rng.integers(4))
-        if side < 2:  # along a side wall, facing the room
-            where[0], turn = (low[0] + 0.7 * reach, -math.pi / 2) if side == 0 else (high[0] - 0.7 * reach, math.pi / 2)
-        elif side == 2:
-            where[2], turn = high[2] - 0.6 * reach, 0.0
-        else:
-            turn = rng.uniform(-math.pi, math.pi)
-        where = np.clip(where, low + vec(0.5 * reach, 0, 0), np.maximum(high - vec(0.5 * reach, 0, 0.5 * reach), low))
-        if float(np.hypot(*(where - camera)[[0, 2]])) < reach + (1.5 if outdoors else 0.7):
-            continue
-        solids.extend(group.place(where, yaw(turn + rng.normal(0, 0.08))))
-    return solids
+def _on_walls(draws: Draws, scenes: Enclosures, store: Props, key: Array) -> Placed:
+    shape = (FITTINGS,)
+    thing = store.choose("walls", draws.uniform(0, 1, shape))
+    wide, tall = draws.uniform(0.3, 1.5, shape), draws.uniform(0.3, 1.2, shape)
+    is_door = thing >= store.range["walls"][2, 0]
+    wide, tall = np.where(is_door, 0.85, wide), np.where(is_door, 2.0, tall)
+    low, high = scenes.low[:, None], scenes.high[:, None]
+    bottom = np.where(is_door, 0.0, draws.uniform(0.7, np.maximum(high[..., 1] - tall - 0.2, 0.8), shape))
+    along, wall = draws.uniform(0.1, 0.9, shape), draws.pick((1, 1, 2), shape)
+    far = wall == 2
+    x = np.where(
+        far, low[..., 0] + (high[..., 0] - low[..., 0]) * along, np.where(wall == 0, low[..., 0], high[..., 0])
+    )
+    z = np.where(far, high[..., 2], low[..., 2] + (high[..., 2] - low[..., 2]) * along)
+    position = np.stack([x, bottom, z], -1)
+    used = ~scenes.outdoors[:, None] & (np.arange(FITTINGS) < 1 + draws.uniform(0, FITTINGS, ())[:, None])
+    stretch = np.stack([wide, tall, np.ones_like(wide)], -1)
+    return _table(scenes, used, thing, position, turned(np.where(far, 0.0, math.pi / 2)), stretch, key, False)
 
 
-def _decorate(rng: np.random.Generator, solids: Group, low: Array, high: Array) -> None:
-    """Pictures, windows, doors and a rug, as thin boxes on walls and floor."""
-    for _ in range(int(rng.integers(1, 6))):
-        wide, tall = rng.uniform(0.15, 0.7), rng.uniform(0.15, 0.6)
-        kind = rng.random()
-        if kind < 0.35:
-            inner = emitting(rng, rng.uniform(0.3, 1.6))
-        else:
-            inner = material(rng, "leaves", "leaves", "clouds", "cloth", texels=rng.choice([150.0, 300.0]))
-        middle = rng.uniform(1.2, max(1.3, high[1] - 0.7))
-        if kind > 0.85:
-            wide, tall, middle = 0.42, 1.0, 1.0
-        frame = plain(rng)
-        along = rng.uniform(0.1, 0.9)
-        wall = int(rng.choice([0, 1, 2, 2]))
-        if wall == 2:
-            at = np.array([low[0] + (high[0] - low[0]) * along, middle, high[2]])
-            turn = np.eye(3)
-        else:
-            at = np.array([(low, high)[wall][0], middle, low[2] + (high[2] - low[2]) * along])
-            turn = yaw(math.pi / 2)
-        for half, row in (((wide + 0.05, tall + 0.05, 0.02), frame), ((wide, tall, 0.03), inner)):
-            solids.add(0, at, half, row, axes=turn, casts=False)
-    if rng.random() < 0.4:
-        where = np.array([rng.uniform(low[0], high[0]) / 2, 0.0, rng.uniform(1.5, high[2] - 0.5)])
-        rug = material(rng, "leaves", "cloth", texels=100)
-        solids.add(
-            0,
-            where,
-            (rng.uniform(0.5, 1.3), 0.012, rng.uniform(0.4, 1)),
-            rug,
-            axes=yaw(rng.normal(0, 0.3)),
-            casts=False,
-        )
+def _on_ground(draws: Draws, scenes: Enclosures, store: Props, key: Array) -> Placed:
+    """A rug in rooms; pavements and road markings along streets."""
+    shape = (PAVING,)
+    out, street = scenes.outdoors[:, None], scenes.street[:, None]
+    row, u = np.arange(PAVING), draws.uniform(0, 1, shape)
+    paved, marked = draws.chance(0.6)[:, None], draws.chance(0.6)[:, None]
+    thing = np.where(row < 2, store.choose("pavement", u), store.choose("road", u))
+    thing = np.where(out, thing, store.choose("floor", u))
+    used = np.where(out, np.where(row < 2, paved, marked), (row == 0) & draws.chance(0.45)[:, None])
+    long = np.where(row < 2, 64.0, draws.uniform(0.6, 3.0, (1,)))
+    wide = np.where(row < 2, 1.6, draws.uniform(0.12, 0.5, (1,)))
+    x = np.where(row == 0, -street - 0.8, np.where(row == 1, street + 0.8, draws.uniform(-0.5, 0.5, (1,)) * street))
+    z = np.where(row < 2, 28.0, 1.5 + (row - 2) * long * draws.uniform(1.2, 3, (1,)))
+    x = np.where(out, x, draws.uniform(-0.5, 0.5, shape) * street)
+    z = np.where(out, z, draws.uniform(0.2, 0.9, shape) * scenes.high[:, None, 2])
+    wide = np.where(out, wide, draws.uniform(1.0, 2.6, shape))
+    long = np.where(out, long, draws.uniform(0.8, 2.0, shape))
+    position = np.stack([x, np.zeros_like(x), z], -1)
+    turn = np.where(out, 0.0, draws.normal(0, 0.3, shape))
+    return _table(
+        scenes, used, thing, position, turned(turn), np.stack([wide, np.ones_like(wide), long], -1), key, np.False_
+    )
 
 
-def draw_foreground(seed: int, background: Background, number: int, aspect: float) -> Group:
-    """One to three figures for a background.
+def draw_foregrounds(seed: int, scenes: Enclosures, store: Props, numbers: Array, aspect: float) -> Foregrounds:
+    """One to three figures for each scene.
 
     Args:
         seed: Seed of the generator.
-        background: Where they go.
-        number: Id of the scene.
+        scenes: Where they go.
+        store: The things to choose from.
+        numbers: (B,) of the scenes.
         aspect: Width of the picture divided by its height.
     """
-    rng = stream(seed, "foreground", number)
-    figures = Group()
-    camouflage = rng.random() < 0.12
-    for _ in range(1 + int(rng.choice(3, p=[0.66, 0.24, 0.1]))):
-        name = str(rng.choice(list(FIGURES), p=[weight for _, weight in FIGURES.values()]))
-        if name == "vehicle" and not background.outdoors and rng.random() < 0.7:
-            name = "thing"  # cars are rare in rooms
-        group = FIGURES[name][0](rng, dresser(rng))
-        if camouflage:
-            model = background.faces[int(rng.choice([0, 2, 5]))]
-            group.materials = [lookalike(rng, model) for _ in group.materials]
-        figures.extend(_place(rng, group, background, aspect, grounded=rng.random() < 0.86))
-    return figures
+    draws = Draws(seed, "foreground", numbers)
+    shape = (FIGURES,)
+    camouflaged, pasted = draws.chance(0.12), draws.chance(0.45)
+    model = np.array([0, 2, 5])[draws.pick((1, 1, 1))]
+    used = np.arange(FIGURES) < 1 + draws.pick((0.68, 0.22, 0.1))[:, None]
+    thing = store.choose("figures", draws.uniform(0, 1, shape))
+    vehicle = (thing >= store.range["figures"][2, 0]) & (thing < store.range["figures"][3, 0])
+    odd = vehicle & ~scenes.outdoors[:, None] & ~pasted[:, None] & draws.chance(0.7, shape)  # cars are rare in rooms
+    thing = np.where(odd, store.choose("figures", draws.uniform(0.76, 1, shape)), thing)
+    stretch = draws.uniform(0.85, 1.18, (*shape, 3)) * draws.log_uniform(0.7, 1.25, (*shape, 1))
+    stretch[..., 0] *= np.where(draws.chance(0.5, shape), -1, 1)  # mirrored
+    grounded = draws.chance(np.where(pasted, 0.45, 0.9)[:, None], shape)
+    position, scale = _placed(draws, scenes, store.size[thing] * np.abs(stretch[..., 1:2]), grounded, aspect)
+    rotation = turned(draws.uniform(-math.pi, math.pi, shape))
+    loose = ~grounded & draws.chance(0.4, shape)
+    rotation = np.where(loose[..., None, None], tumbled(draws.normal(0, 1, (*shape, 4))), rotation)
+    placed = _table(
+        scenes, used, thing, position, rotation, stretch * scale[..., None], keys(numbers, 0, FIGURES), ~pasted[:, None]
+    )
+    light = draw_lights(draws, scenes.outdoors, scenes.low, scenes.high)
+    hardness = np.array([1.0, 1.0, 1.6, 4.0])[draws.pick((1, 1, 1, 1))]
+    feather = np.where(draws.chance(0.35), draws.uniform(0.05, 0.25), 0.0)
+    light = np.where(pasted[:, None], light, scenes.light)
+    return Foregrounds(placed, camouflaged, model, light, hardness, feather)
 
 
-def _place(rng: np.random.Generator, group: Group, scene: Background, aspect: float, grounded: bool) -> Group:
-    top, reach = group.extent()
-    size = max(top, reach)
-    flat = np.array([scene.axes[2, 0], 0.0, scene.axes[2, 2]])
-    flat /= np.sqrt(flat @ flat)
-    side = np.array([flat[2], 0.0, -flat[0]])
+def camouflage(seed: int, figures: Assembly, foregrounds: Foregrounds, scenes: Enclosures) -> None:
+    """Gives the figures of some scenes, in place, the material of a face of their scene."""
+    scene = figures.thing_scene[figures.thing]
+    chosen = np.flatnonzero(foregrounds.camouflaged[scene])
+    scene = scene[chosen]
+    u = Draws(seed, "camouflage", foregrounds.placed.key[figures.thing[chosen]]).uniform(0, 1, (5,))
+    figures.materials[chosen] = lookalikes(scenes.faces[scene, foregrounds.model[scene]], u)
+
+
+def _placed(draws: Draws, scenes: Enclosures, size: Array, grounded: Array, aspect: float) -> tuple[Array, Array]:
+    """Positions (B, S, 3) and scales (B, S) at which figures of a height and reach (B, S, 2) are in sight."""
+    shape = (FIGURES,)
+    focal, camera = scenes.focal[:, None], scenes.camera[:, None]
+    top, reach = size[..., 0], size[..., 1]
+    largest = np.maximum(top, reach)
+    forward = scenes.axes[:, 2] * np.array([1.0, 0, 1.0])
+    forward = (forward / np.sqrt((forward * forward).sum(1, keepdims=True)))[:, None]
+    side = np.stack([forward[..., 2], np.zeros_like(forward[..., 0]), -forward[..., 0]], -1)
     # How much of the picture's shorter side it shall fill decides the distance; the walls limit it.
-    fill = math.exp(rng.uniform(math.log(0.18), math.log(1.25)))
-    distance = max(size * scene.focal / fill, 0.6 + 0.6 * reach)
-    room = np.where(flat > 0, scene.high - scene.camera, scene.camera - scene.low) / np.maximum(np.abs(flat), 1e-6)
-    farthest = float(room[[0, 2]].min()) - 0.2
-    scale = 1.0
-    if distance > farthest:
-        distance = rng.uniform(0.4, 0.95) * farthest
-        scale = min(1.0, fill * distance / scene.focal / size * rng.uniform(1.0, 2.5))
-    aside, lift = float(np.clip(rng.normal(0, 0.5), -0.95, 0.95)) * max(aspect, 1.0), rng.random()
-    margin = 0.3 * scale * reach
+    fill = draws.log_uniform(0.16, 1.3, shape)
+    distance = np.maximum(largest * focal / fill, 0.6 + 0.6 * reach)
+    room = np.where(forward > 0, scenes.high[:, None] - camera, camera - scenes.low[:, None])
+    farthest = (room / np.maximum(np.abs(forward), 1e-6))[..., ::2].min(-1) - 0.2
+    beyond = distance > farthest
+    near = draws.uniform(0.4, 0.95, shape) * farthest
+    smaller = np.minimum(1, fill * near / focal / largest * draws.uniform(1, 2.5, shape))
+    distance, scale = np.where(beyond, near, distance), np.where(beyond, smaller, 1.0)
+    aside = np.clip(draws.normal(0, 0.5, shape), -0.95, 0.95) * max(aspect, 1.0)
+    lift = draws.uniform(0, 1, shape)
+    low, high = scenes.low[:, None], scenes.high[:, None]
+    margin = (0.3 * scale * reach)[..., None]
+    ceiling = np.minimum(high[..., 1], np.maximum(3.5, 0.5 * distance))
+    hover = lift * np.maximum(0.1, ceiling - scale * top)
+    searching = np.ones_like(beyond)
+    where, below, ahead = camera + 0 * margin, distance * 0, distance * 0
     for _ in range(8):
-        where = scene.camera + flat * distance + side * aside * 0.5 * distance / scene.focal
-        where = np.clip(where, scene.low + margin, np.maximum(scene.high - margin, scene.low + margin))
-        where[1] = 0.0 if grounded else lift * max(0.1, min(scene.high[1], 3.5) - scale * top)
-        middle = where + vec(0, 0.5 * scale * top, 0)
-        right, down, forward = scene.axes @ (middle - scene.camera)
-        below = 2 * scene.focal * down / max(forward, 0.1) / max(1 / aspect, 1.0)
-        if abs(below) < 0.85 or not grounded or distance >= farthest:
-            break
-        distance = min(1.3 * distance, farthest)  # it stands below the picture: farther away it comes into sight
-    if abs(below) > 0.85:  # no room for that: it stands on something, or flies
-        where[1] = max(0.0, where[1] + (below - math.copysign(0.6, below)) * forward / 2 / scene.focal)
-    if abs(right) * 2 * scene.focal / max(forward, 0.1) > max(aspect, 1.0):
-        where -= side * (side @ (where - scene.camera)) * 0.6
-    turn = yaw(rng.uniform(-math.pi, math.pi))
-    if not grounded and rng.random() < 0.5:
-        turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
-    return group.place(where, turn, scale)
+        at = camera + forward * distance[..., None] + side * (aside * 0.5 * distance / focal)[..., None]
+        at = np.clip(at, low + margin, np.maximum(high - margin, low + margin))
+        at[..., 1] = np.where(grounded, 0.0, hover)
+        middle = at + np.stack([0 * top, 0.5 * scale * top, 0 * top], -1) - camera
+        view = (scenes.axes[:, None] @ middle[..., None])[..., 0]
+        drop = 2 * focal * view[..., 1] / np.maximum(view[..., 2], 0.1) / max(1 / aspect, 1.0)
+        keep = searching[..., None]
+        where = np.where(keep, at, where)
+        below, ahead = np.where(searching, drop, below), np.where(searching, view[..., 2], ahead)
+        searching = searching & ~((np.abs(drop) < 0.85) | (distance >= farthest))
+        # It stands below the picture: farther away it comes into sight.
+        distance = np.where(searching, np.minimum(1.3 * distance, farthest), distance)
+    # No room for that: it stands on something, or flies.
+    raised = np.maximum(0.0, where[..., 1] + (below - np.copysign(0.6, below)) * ahead / 2 / focal)
+    where[..., 1] = np.where(np.abs(below) > 0.85, raised, where[..., 1])
+    return where, scale
 
 
-__all__ = ["LIGHT_WIDTH", "Background", "draw_background", "draw_camera", "draw_foreground", "draw_light"]
+__all__ = ["Foregrounds", "camouflage", "draw_foregrounds", "draw_furniture"]

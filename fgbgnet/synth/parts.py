@@ -1,4 +1,4 @@
-"""Groups of solids that are placed together: furniture, trees, people, animals, vehicles."""
+"""Groups of solids that are designed together: furniture, trees, people, animals, vehicles."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fgbgnet.synth.geometry import BOX, CAPSULE, CYLINDER, ELLIPSOID, Array, Solids
-from fgbgnet.synth.materials import WIDTH
+from fgbgnet.synth.materials import Finish
 
 Vector = tuple[float, float, float]
 
@@ -31,11 +31,11 @@ class Group:
         self.axes: list[Array] = []
         self.halves: list[Array] = []
         self.lengths: list[float] = []
-        self.materials: list[Array] = []
+        self.materials: list[Finish] = []
         self.casts: list[bool] = []
 
     def add(
-        self, kind: int, centre: Vector | Array, half: Vector | Array, material: Array, *, axes: Array | None = None,
+        self, kind: int, centre: Vector | Array, half: Vector | Array, material: Finish, *, axes: Array | None = None,
         length: float = 0.0, casts: bool = True,
     ) -> None:  # fmt: skip
         """Adds a solid: its centre, half sizes along its axes (columns of ``axes``), and whether it casts a shadow."""
@@ -47,12 +47,12 @@ class Group:
         self.materials.append(material)
         self.casts.append(casts)
 
-    def box(self, centre: Vector, half: Vector, material: Array, casts: bool = False) -> None:
+    def box(self, centre: Vector, half: Vector, material: Finish, casts: bool = False) -> None:
         """Adds an upright box."""
         self.add(BOX, centre, half, material, casts=casts)
 
     def limb(
-        self, start: Vector | Array, end: Vector | Array, radius: float, material: Array, casts: bool = True
+        self, start: Vector | Array, end: Vector | Array, radius: float, material: Finish, casts: bool = True
     ) -> None:
         """Adds a capsule from one point to another."""
         start, end = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
@@ -87,34 +87,18 @@ class Group:
         return float((centres + size)[:, 1].max()), float(np.hypot(*(np.abs(centres) + size)[:, ::2].T).max())
 
 
-def join_solids(groups: Sequence[Group]) -> tuple[Solids, Array, Array]:
-    """Groups of a batch, one per scene -> solids, half sizes (N, 3), materials (N, M)."""
+def solids_of(groups: Sequence[Group]) -> Solids:
+    """Groups of a batch, one per scene, as solids in the groups' own coordinates."""
     scene = np.repeat(np.arange(len(groups)), [len(g.kinds) for g in groups])
     join = Group()
     for group in groups:
         join.extend(group)
-    half = np.array(join.halves).reshape(-1, 3)
+    half, centre = (np.array(values).reshape(-1, 3) for values in (join.halves, join.centres))
     axes = np.array(join.axes).reshape(-1, 3, 3)
     to_local = axes.transpose(0, 2, 1) / half[:, :, None]
-    offset = -np.einsum("nij,nj->ni", to_local, np.array(join.centres).reshape(-1, 3))
-    solids = Solids(
-        scene, np.array(join.kinds, dtype=np.int64), to_local, offset, np.array(join.lengths, dtype=np.float64)
-    )
-    return solids, half, np.array(join.materials).reshape(-1, WIDTH)
+    offset = -(to_local @ centre[..., None])[..., 0]
+    kinds, lengths = np.array(join.kinds, dtype=np.int64), np.array(join.lengths, dtype=np.float64)
+    return Solids(scene, kinds, to_local, offset, lengths, axes * half[:, None, :], centre)
 
 
-def occluders(groups: Sequence[Group], shrink: float) -> list[Array]:
-    """The ellipsoids that stand for the solids of each scene when they cast shadows."""
-    maps = []
-    for group in groups:
-        chosen = np.flatnonzero(group.casts)
-        half = np.array([group.halves[i] * (1, 1 + group.lengths[i], 1) for i in chosen]).reshape(-1, 3) * shrink
-        half = np.maximum(half, 0.02)
-        axes = np.array([group.axes[i] for i in chosen]).reshape(-1, 3, 3)
-        to_local = axes.transpose(0, 2, 1) / half[:, :, None]
-        offset = -np.einsum("nij,nj->ni", to_local, np.array([group.centres[i] for i in chosen]).reshape(-1, 3))
-        maps.append(np.concatenate([to_local.reshape(-1, 9), offset], axis=1))
-    return maps
-
-
-__all__ = ["BOX", "CAPSULE", "CYLINDER", "ELLIPSOID", "Group", "Vector", "join_solids", "occluders", "vec", "yaw"]
+__all__ = ["BOX", "CAPSULE", "CYLINDER", "ELLIPSOID", "Group", "Vector", "solids_of", "vec", "yaw"]

@@ -10,10 +10,14 @@ CORNERS = ((0, 0), (1, 0), (0, 1), (1, 1))
 def lens_blur(picture: Tensor, weight: Tensor) -> Tensor:
     """Point spread of the lens: (weight, 1 - 2 weight, weight) across and down; ``weight`` (B, 1, 1, 1)."""
     for dim in (-1, -2):
-        size = picture.shape[dim]
-        before = torch.cat([picture.narrow(dim, 0, 1), picture.narrow(dim, 0, size - 1)], dim)
-        after = torch.cat([picture.narrow(dim, 1, size - 1), picture.narrow(dim, size - 1, 1)], dim)
-        picture = picture * (1 - 2 * weight) + (before + after) * weight
+        last = picture.shape[dim] - 1
+        # Each neighbour but those beyond the border, which repeats.
+        around = torch.empty_like(picture)
+        inner = torch.add(picture.narrow(dim, 0, last - 1), picture.narrow(dim, 2, last - 1))
+        around.narrow(dim, 1, last - 1).copy_(inner)
+        for edge, neighbour in ((0, 1), (last, last - 1)):
+            torch.add(picture.narrow(dim, edge, 1), picture.narrow(dim, neighbour, 1), out=around.narrow(dim, edge, 1))
+        picture = (picture * (1 - 2 * weight)).add_(around.mul_(weight))
     return picture
 
 
@@ -37,9 +41,9 @@ def shifted(plane: Tensor, dx: int, dy: int) -> Tensor:
     return plane
 
 
-def to_levels(linear: Tensor) -> Tensor:
-    """Linear light -> 8-bit levels in [0, 1]: what a file would hold."""
-    return (linear.clamp(0, 1).sqrt_() * 255).round_() * (1 / 255)
+def to_levels(linear: Tensor, out: Tensor) -> None:
+    """Linear light, which is overwritten -> 8-bit levels in [0, 1]: what a file would hold."""
+    torch.mul(linear.clamp_(0, 1).sqrt_().mul_(255).round_(), 1 / 255, out=out)
 
 
 __all__ = ["CORNERS", "doubled", "lens_blur", "shifted", "to_levels"]

@@ -1,4 +1,4 @@
-"""Procedural rooms and yards with something new in them: pictures, exact masks, exact depth."""
+"""Procedural rooms and streets with something new in them: pictures, exact masks, exact depth."""
 
 from collections.abc import Sequence
 
@@ -8,35 +8,42 @@ from torch import Tensor
 
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.synth.arguments import Size, height_and_width, integer
-from fgbgnet.synth.geometry import CENTRE, QUINCUNX, Array, Cameras, Solids, cast_room, cast_solids
-from fgbgnet.synth.layout import Background, draw_background, draw_foreground
-from fgbgnet.synth.parts import Group, join_solids, occluders
-from fgbgnet.synth.planes import CORNERS, doubled, lens_blur, shifted, to_levels
-from fgbgnet.synth.shading import ROOM, Columns, Hits, Surface, occlusion, scene_table, solid_table, surface
+from fgbgnet.synth.draws import Draws
+from fgbgnet.synth.enclosure import draw_enclosures
+from fgbgnet.synth.geometry import Array
+from fgbgnet.synth.layout import camouflage, draw_foregrounds, draw_furniture
+from fgbgnet.synth.placing import assemble
+from fgbgnet.synth.props import props
+from fgbgnet.synth.rendering import SceneBatch, render
 from fgbgnet.synth.textures import TextureBank
 
-_PIXELS_PER_CHUNK = 150_000
+_PIXELS_PER_CHUNK = 220_000
 """Scenes are rendered a few at a time, so that the arrays of a step stay in the cache of a CPU."""
 
+_LAYERS = (
+    ("bg", 3, torch.float32), ("fg_bg", 3, torch.float32), ("mask", 1, torch.float32), ("alpha", 1, torch.float32),
+    ("depth", 1, torch.float32), ("depth_bg", 1, torch.float32), ("depth_valid", 1, torch.bool),
+)  # fmt: skip
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """To be raised whenever the same seed and number give another scene, so that no folder holds two kinds."""
 
 
 class SceneGenerator:
-    """Rooms and yards with one to three people, animals, vehicles or things in them.
+    """Rooms and streets with one to three people, animals, vehicles or things in them.
 
     Scene ``i`` is a function of (seed, i) alone: the same bits on a CPU in any batch, order and process, as long as
     `GENERATOR_VERSION` is the same.
     Depth is planar z in metres at the pixel centre (in a pixel of the mask whose centre is free, at the
     nearest of its corners). The sky has no depth. The mask is where the alpha is at least
     one half; there, and only there, ``depth`` differs from ``depth_bg``. Shadows of the foreground are in ``fg_bg`` and
-    not in the mask.
+    not in the mask. Nearly half of the foregrounds are lit by a light of their own and throw no shadow, as in
+    composites.
 
     Args:
         size: Height and width in pixels, or one number for both; at least 16.
-        seed: Another seed draws other scenes and paints other textures.
-        device: Where to compute and return; layouts are drawn on the CPU.
+        seed: Another seed draws other scenes, designs other things and paints other textures.
+        device: Where to render and return; what stands where is decided on the CPU.
 
     Raises:
         InvalidArgumentError: If the size is not possible.
@@ -77,166 +84,45 @@ class SceneGenerator:
         Raises:
             InvalidArgumentError: If there are no ids, or not as many backgrounds.
         """
-        ids = [integer("ids", i) for i in ids]
-        backgrounds = ids if bg_ids is None else [integer("bg_ids", b) for b in bg_ids]
-        if not ids or len(ids) != len(backgrounds):
-            raise InvalidArgumentError(
-                f"{len(ids)} ids and {len(backgrounds)} bg_ids came; expected one each per scene"
-            )
-        if min(ids) < 0 or min(backgrounds) < 0:
-            raise InvalidArgumentError(f"ids start at {min(*ids, *backgrounds)}; expected numbers from 0 upwards")
+        numbers, backgrounds = _checked(ids, bg_ids)
         if self._bank is None:
             self._bank = TextureBank(self.seed, self.device)
-        pixels = self.size[0] * self.size[1]
-        chunk = max(1, _PIXELS_PER_CHUNK // pixels) if self.device.type == "cpu" else len(ids)
-        parts = []
-        for k in range(0, len(ids), chunk):
-            drawn = {b: draw_background(self.seed, b) for b in dict.fromkeys(backgrounds[k : k + chunk])}
-            scenes = [drawn[b] for b in backgrounds[k : k + chunk]]
-            aspect = self.size[1] / self.size[0]
-            figures = [
-                draw_foreground(self.seed, s, i, aspect) for s, i in zip(scenes, ids[k : k + chunk], strict=True)
-            ]
-            parts.append(self._render(scenes, figures, self._bank))
-        return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
-
-    def _cameras(self, scenes: Sequence[Background]) -> Cameras:
-        return Cameras(
-            np.stack([s.camera for s in scenes]),
-            np.stack([s.axes for s in scenes]),
-            np.array([s.focal for s in scenes]) * min(self.size),
-            self.size,
-        )
-
-    def _tensor(self, array: Array) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(self.device)
-
-    def _render(self, scenes: Sequence[Background], figures: Sequence[Group], bank: TextureBank) -> dict[str, Tensor]:
-        count, (height, width) = len(scenes), self.size
-        cameras = self._cameras(scenes)
-        table = self._tensor(scene_table(cameras, np.stack([s.light for s in scenes])).T)
-        depth_bg, face, ground = self._background(scenes, cameras, table, bank)
-        lights = np.stack([s.light for s in scenes])
-        key, around = self._shadows([s.solids for s in scenes], 0.85, lights, ground, halvings=2)
-        key_new, around_new = self._shadows(figures, 0.9, lights, ground, halvings=1)
-        planes = list(zip(ground.above, ground.key, ground.glow, strict=True))
-        bg = torch.stack([a * around + k * key + g for a, k, g in planes], 1).view(count, 3, height, width)
-        key, around = torch.minimum(key, key_new), around * around_new
-        fg_bg = torch.stack([a * around + k * key + g for a, k, g in planes], 1).view(count, 3, height, width)
-        alpha, depth_fg, fg_bg = self._foreground(figures, cameras, table, depth_bg, fg_bg, bank)
-
-        lens = table[-1].view(-1, 1, 1, 1)
-        alpha = lens_blur(alpha, lens)
-        mask = (alpha >= 0.5) & (depth_fg < torch.inf)
-        valid_bg = ~(torch.tensor([s.outdoors for s in scenes], device=self.device).view(-1, 1, 1, 1) & (face == 3))
-        depth_bg = torch.where(valid_bg, depth_bg, 0.0)
-        return {
-            "bg": to_levels(lens_blur(bg, lens)),
-            "fg_bg": to_levels(lens_blur(fg_bg, lens)),
-            "mask": mask.float(),
-            "alpha": alpha,
-            "depth": torch.where(mask, depth_fg, depth_bg),
-            "depth_bg": depth_bg,
-            "depth_valid": valid_bg | mask,
+        height, width = self.size
+        out = {
+            name: torch.empty(len(numbers), channels, height, width, dtype=kind, device=self.device)
+            for name, channels, kind in _LAYERS
         }
-
-    def _shadows(
-        self, groups: Sequence[Group], shrink: float, lights: Array, ground: Surface, halvings: int
-    ) -> list[Tensor]:
-        """Visibility of the key light and of the surroundings, (B, H * W), computed at a part of the resolution."""
-        count, (height, width) = len(groups), self.size
-        sizes = [(-(-height // 2**k), -(-width // 2**k)) for k in range(halvings + 1)]
-        step = 2**halvings
-        coarse = [p.view(count, height, width)[:, ::step, ::step].flatten(1) for p in ground.position]
-        maps = occlusion(occluders(groups, shrink), lights, (coarse[0], coarse[1], coarse[2]))
-        out = []
-        for plane in maps:
-            plane = plane.view(count, *sizes[-1])
-            for size in reversed(sizes[:-1]):
-                plane = doubled(plane, size)
-            out.append(plane.flatten(1))
+        chunk = max(1, _PIXELS_PER_CHUNK // (height * width)) if self.device.type == "cpu" else len(numbers)
+        for k in range(0, len(numbers), 8 * chunk):
+            drawn = self._draw(numbers[k : k + 8 * chunk], backgrounds[k : k + 8 * chunk])
+            for first in range(0, len(drawn), chunk):
+                views = {name: layer[k + first : k + first + chunk] for name, layer in out.items()}
+                render(drawn.part(first, first + chunk), self.size, self._bank, self.device, views)
         return out
 
-    def _grid(self) -> tuple[Tensor, Tensor]:
-        x = torch.arange(self.size[1], device=self.device, dtype=torch.float32) + 0.5
-        y = torch.arange(self.size[0], device=self.device, dtype=torch.float32) + 0.5
-        return x.repeat(self.size[0]), y.repeat_interleave(self.size[1])
+    def _draw(self, numbers: Array, backgrounds: Array) -> SceneBatch:
+        store = props(self.seed)
+        draws = Draws(self.seed, "background", backgrounds)
+        scenes = draw_enclosures(draws)
+        furniture = draw_furniture(draws, scenes, store, backgrounds)
+        foregrounds = draw_foregrounds(self.seed, scenes, store, numbers, self.size[1] / self.size[0])
+        figures = assemble(foregrounds.placed, store, self.seed, "figures")
+        camouflage(self.seed, figures, foregrounds, scenes)
+        return SceneBatch(scenes, assemble(furniture, store, self.seed, "furniture"), figures, foregrounds)
 
-    def _background(
-        self, scenes: Sequence[Background], cameras: Cameras, table: Tensor, bank: TextureBank
-    ) -> tuple[Tensor, Tensor, Surface]:
-        """Depth (B, 1, H, W), face of the enclosing box (-1 on furniture), and colours (B, H * W)."""
-        count = len(scenes)
-        low, high = np.stack([s.low for s in scenes]), np.stack([s.high for s in scenes])
-        depth, face = cast_room(
-            self._tensor(low),
-            self._tensor(high),
-            self._tensor(cameras.position),
-            self._tensor(cameras.rays()),
-            self.size,
-        )
-        solids, half, materials = join_solids([s.solids for s in scenes])
-        nearest, index = (x[:, 0] for x in cast_solids(solids, cameras, CENTRE, self.device))
-        faces = Solids(
-            np.repeat(np.arange(count), 6),
-            np.full(6 * count, ROOM),
-            np.repeat(np.stack([np.diag(2 / size) for size in high - low]), 6, axis=0),
-            np.repeat(-(low + high) / (high - low), 6, axis=0),
-            np.zeros(6 * count),
-        )
-        walls = solid_table(
-            faces, cameras, np.repeat((high - low) / 2, 6, axis=0), np.concatenate([s.faces for s in scenes])
-        )
-        rows = [walls]
-        if len(half):
-            rows.append(solid_table(solids, cameras, half, materials))
-        in_front = nearest < depth
-        row = torch.where(
-            in_front, index + 6 * count, face + 6 * torch.arange(count, device=self.device).view(-1, 1, 1)
-        )
-        depth = torch.where(in_front, nearest, depth)
-        x, y = self._grid()
-        columns = Columns(self._tensor(np.concatenate(rows).T), row.flatten(1))
-        ground = surface(Hits(columns, Columns(table, None), x, y, depth.flatten(1)), bank)
-        return depth[:, None], torch.where(in_front, -1, face)[:, None], ground
 
-    def _foreground(
-        self,
-        figures: Sequence[Group],
-        cameras: Cameras,
-        table: Tensor,
-        depth_bg: Tensor,
-        picture: Tensor,
-        bank: TextureBank,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Coverage and depth (``inf`` where there is none), both (B, 1, H, W), and the linear picture with it."""
-        solids, half, materials = join_solids(figures)
-        depths, index = cast_solids(solids, cameras, QUINCUNX, self.device)
-        ground = depth_bg[:, 0]
-        seen = depths[:, 0] < ground
-        alpha = seen.float() * 0.5
-        depth, row = torch.where(seen, depths[:, 0], torch.inf), torch.where(seen, index[:, 0], -1)
-        corner = torch.zeros_like(row)
-        # The centre counts one half and decides; where it is free the nearest corner stands for the pixel.
-        for k, (dx, dy) in enumerate(CORNERS):
-            at, which = (shifted(plane[:, 1], dx, dy) for plane in (depths, index))
-            near = at < ground
-            alpha = alpha + near.float() * 0.125
-            better = near & ~seen & (at < depth)
-            depth, row = torch.where(better, at, depth), torch.where(better, which, row)
-            corner = torch.where(better, k + 1, corner)
-        scene, y, x = torch.nonzero(row >= 0, as_tuple=True)
-        if len(scene):
-            offsets = self._tensor(np.array([(0.5, 0.5), *CORNERS]))[corner[scene, y, x]]
-            columns = Columns(self._tensor(solid_table(solids, cameras, half, materials).T), row[scene, y, x])
-            hits = Hits(columns, Columns(table, scene), x + offsets[:, 0], y + offsets[:, 1], depth[scene, y, x])
-            painted = surface(hits, bank)
-            cover = alpha[scene, y, x]
-            for k in range(3):
-                colour = painted.above[k] + painted.key[k] + painted.glow[k]
-                below = picture[scene, k, y, x]
-                picture[scene, k, y, x] = below + cover * (colour - below)
-        return alpha[:, None], depth[:, None], picture
+def _checked(ids: Sequence[int], bg_ids: Sequence[int] | None) -> tuple[Array, Array]:
+    numbers = [integer("ids", i) for i in ids]
+    backgrounds = numbers if bg_ids is None else [integer("bg_ids", b) for b in bg_ids]
+    if not numbers or len(numbers) != len(backgrounds):
+        raise InvalidArgumentError(
+            f"{len(numbers)} ids and {len(backgrounds)} bg_ids came; expected one each per scene"
+        )
+    if min(numbers) < 0 or min(backgrounds) < 0 or max(*numbers, *backgrounds) >= 2**63:
+        raise InvalidArgumentError(
+            f"ids go from {min(*numbers, *backgrounds)} to {max(*numbers, *backgrounds)}; expected 0 to 2 ** 63 - 1"
+        )
+    return np.array(numbers, dtype=np.int64), np.array(backgrounds, dtype=np.int64)
 
 
 __all__ = ["GENERATOR_VERSION", "SceneGenerator"]

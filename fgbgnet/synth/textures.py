@@ -20,7 +20,11 @@ Array = npt.NDArray[Any]
 
 SIDE = 256
 LEVELS = 6
-COUNT = 50
+KINDS = 12
+"""Leaves 5, lattice 2, cloth 1, clouds 2, grain 2; a bank holds `COUNT` / `KINDS` of each."""
+FINER, COARSER = 2, 10
+"""Powers of two by which `TextureBank.detail` makes a texture finer or coarser."""
+COUNT = 60
 """Textures in a bank: `SIDE` x `SIDE` texels, each with `LEVELS` levels of half the size of the one before."""
 
 
@@ -120,6 +124,18 @@ def _clouds(rng: np.random.Generator) -> Array:
     return np.asarray((colours[0] * first + colours[1] * (1 - first)) * (1 - second) + colours[2] * second)
 
 
+def _grain(rng: np.random.Generator) -> Array:
+    """Gravel, grass, foliage, fabric, litter: hard contrasts from texel to texel."""
+    noise = fractal_noise(rng, rng.uniform(0.1, 0.9))
+    if rng.random() < 0.5:
+        noise = 0.7 * noise + 0.7 * fractal_noise(rng, rng.uniform(0.8, 1.4))  # in patches
+    if rng.random() < 0.4:
+        noise = np.sign(noise - rng.uniform(-0.5, 0.5)) * np.abs(noise) ** 0.5
+    shade = np.clip(0.5 + rng.uniform(0.25, 0.5) * noise, 0, 1)[..., None]
+    colours = palette(rng, 2)
+    return np.asarray(shade * (0.6 + 0.4 * colours[0]) + (1 - shade) * 0.3 * colours[1])
+
+
 def _paint(rng: np.random.Generator, kind: int) -> Array:
     if kind < 5:
         picture = _dead_leaves(rng, float(rng.choice([2.0, 4.0, 8.0, 14.0])), int(rng.choice([150, 300, 450])))
@@ -127,8 +143,10 @@ def _paint(rng: np.random.Generator, kind: int) -> Array:
         picture = _lattice(rng)
     elif kind < 8:
         picture = _stripes(rng)
-    else:
+    elif kind < 10:
         picture = _clouds(rng)
+    else:
+        picture = _grain(rng)
     return np.clip(picture, 0, 1)
 
 
@@ -179,11 +197,18 @@ class TextureBank:
         total.sub_(green * 2.0**17)
         return tuple(c.float().mul_(1 / 65280) for c in (red, green, total))  # type: ignore[return-value]
 
-    def nearest(self, texture: Tensor, u: Tensor, v: Tensor, footprint: Tensor) -> Tensor:
-        """Green at positions without interpolation; arguments as for `smooth`."""
-        start, side, shrink = self._level(texture, footprint)
-        x, y, mask = (u * shrink).floor_().to(torch.int32), (v * shrink).floor_().to(torch.int32), side - 1
-        rest = self._at((y & mask).mul_(side).add_(x & mask).add_(start))
+    def detail(self, texture: Tensor, u: Tensor, v: Tensor, footprint: Tensor) -> Tensor:
+        """Green at positions without interpolation, at a scale at which a pixel shows about one texel.
+
+        Natural surfaces have structure at every scale. A texture that is averaged with distance has none left at the
+        scale of a pixel; this one is magnified instead, by a power of two. Arguments as for `smooth`.
+        """
+        # The exponent of a float32 is its logarithm to base 2, rounded down.
+        level = (footprint * (4 / 3)).view(torch.int32) >> 23
+        shrink = ((254 - level.clamp_(127 - FINER, 127 + COARSER)) << 23).view(torch.float32)
+        x, y = (u * shrink).floor_().to(torch.int32), (v * shrink).floor_().to(torch.int32)
+        start = texture.to(torch.int32) * self.stride
+        rest = self._at((y & (SIDE - 1)).mul_(SIDE).add_(x & (SIDE - 1)).add_(start))
         rest.mul_(2.0**-17)  # R * 2^17 + G + B * 2^-17
         rest.sub_((rest * 2.0**-17).floor_().mul_(2.0**17))
         return rest.floor_().float().mul_(1 / 255)
@@ -206,7 +231,7 @@ def _packed(seed: int) -> Tensor:
     parts = []
     for index in range(COUNT):
         rng = stream(seed, "texture", index)
-        picture = _paint(rng, index * 10 // COUNT)
+        picture = _paint(rng, index * KINDS // COUNT)
         for _ in range(LEVELS):
             levels = np.rint(picture * 255)
             parts.append((levels @ np.array([2.0**34, 2.0**17, 1.0])).ravel())
