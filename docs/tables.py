@@ -18,13 +18,16 @@ COLUMNS = {
 def insert(app, docname, source):
     """Hook of Sphinx for pages as they are read.
 
-    Markdown: a comment ``<!-- results -->`` or ``<!-- perturbations -->`` is replaced by the table. reST: a line
+    Markdown: a comment ``<!-- results -->``, ``<!-- perturbations -->`` or ``<!-- pair perturbations -->`` is replaced
+    by the table. reST: a line
     ``.. public-names:: fgbgnet.data`` is replaced by the summary and the documentation of the room's ``__all__``.
     """
     text = source[0]
     text = text.replace("<!-- results -->", results() if docname == "benchmarks" else "")
     if "<!-- perturbations -->" in text:
         text = text.replace("<!-- perturbations -->", perturbations())
+    if "<!-- pair perturbations -->" in text:
+        text = text.replace("<!-- pair perturbations -->", pair_perturbations())
     source[0] = re.sub(r"^\.\. public-names:: (\S+)$", lambda match: public_names(match[1]), text, flags=re.MULTILINE)
 
 
@@ -52,6 +55,17 @@ def perturbations():
 
     rows = [_line([f"`{p.name}`", p.meaning, "yes" if p.geometric else ""]) for p in PERTURBATIONS.values()]
     return "\n".join([_line(["name", "what happened", "moves pixels"]), _line(["---"] * 3), *rows])
+
+
+def pair_perturbations():
+    """Names and meanings of `fgbgnet.synth.PAIR_PERTURBATIONS`."""
+    from fgbgnet.synth import PAIR_PERTURBATIONS
+
+    rows = [
+        _line([f"`{p.name}`", p.meaning, ", ".join(f"`{target}`" for target in p.targets)])
+        for p in PAIR_PERTURBATIONS.values()
+    ]
+    return "\n".join([_line(["name", "what happened, and what the truth says", "targets"]), _line(["---"] * 3), *rows])
 
 
 def results(folder=RESULTS):

@@ -67,21 +67,26 @@ def _extent(masks: Tensor, dim: int) -> geometry.Matrices:
 
 
 def remove(scenes: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
-    """A piece of the scene is gone; in its stead stands a copy of another piece of the same picture.
+    """A piece of the scene is gone; in its stead stand the colours around it, with the texture of another piece.
 
     Args:
         scenes: (B, 3, H, W).
-        parameters: (B, 43 + 2): `shapes.blob`, then how far right and down the copy is moved (1 = the shorter side).
+        parameters: (B, 43 + 2): `shapes.blob`, then how far right and down the texture is moved (1 = the shorter side).
 
     Returns:
         Colours (B, 3, H, W) and coverage (B, 1, H, W).
     """
     cover = blob(parameters, scenes)
-    return geometry.shift(scenes, parameters[:, -2], parameters[:, -1]), cover
+    around = 1 - cover
+    smooth = _coarse(torch.cat([scenes, scenes * around, around], 1), 0.08)
+    # Deep inside a large piece nothing around it is near: there its own colours are kept.
+    colours = (smooth[:, 3:6] + 1e-3 * smooth[:, :3]) / (smooth[:, 6:] + 1e-3)
+    texture = geometry.shift(scenes - smooth[:, :3], parameters[:, -2], parameters[:, -1])
+    return (colours + texture).clamp_(0, 1), cover
 
 
 def move(scenes: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
-    """A piece of the scene stands elsewhere; where it was stands a copy of another piece.
+    """A piece of the scene stands elsewhere; where it was, the scene is filled as by `remove`.
 
     Args:
         scenes: (B, 3, H, W).
@@ -106,19 +111,18 @@ def recolour(frames: Tensor, scenes: Tensor, masks: Tensor, parameters: Tensor) 
         parameters: (B, 1): share of the difference that goes.
     """
     share = column(parameters, 0)
-    smooth = _coarse(torch.cat([scenes, frames * masks, masks], 1))
+    smooth = _coarse(torch.cat([scenes, frames * masks, masks], 1), 0.05)
     target, coarse = smooth[:, :3], smooth[:, 3:6] / smooth[:, 6:].clamp_min(1e-4)
     changed = frames + share * (target - coarse) - 0.5 * share * (frames - coarse)
     return frames + masks * (changed.clamp_(0, 1) - frames)
 
 
-def _coarse(layers: Tensor) -> Tensor:
-    """What is coarser than a twentieth of the shorter side; computed at a lower resolution, which it does not need."""
+def _coarse(layers: Tensor, sigma: float) -> Tensor:
+    """Layers blurred by a large part of the shorter side; computed at a lower resolution, which is all it needs."""
     size = layers.shape[-2:]
     step = max(1, min(size) // 32)
     small = F.avg_pool2d(layers, step, ceil_mode=True, count_include_pad=False)
-    sigma = torch.full((len(layers), 1), 0.05, dtype=layers.dtype, device=layers.device)
-    large: Tensor = F.interpolate(blur(small, sigma), size, mode="bilinear")
+    large: Tensor = F.interpolate(blur(small, small.new_full((len(small), 1), sigma)), size, mode="bilinear")
     return large
 
 

@@ -123,7 +123,7 @@ PAIR_PERTURBATIONS: dict[str, PairPerturbation] = {
         PairPerturbation(
             "removed_object",
             "A piece of the scene, 4 to 19 % of the shorter side in radius at most, is missing in the background; "
-            "another piece of it stands there. It belongs to the scene, so the mask does not show it.",
+            "what is around goes on there. It belongs to the scene, so the mask does not show it.",
             _scenery(objects.remove),
             draws.removed,
             ("bg", "fg_bg"),
