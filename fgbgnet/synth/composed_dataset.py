@@ -2,16 +2,20 @@
 
 import copy
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from fgbgnet.errors import InvalidArgumentError, UnknownNameError
 from fgbgnet.synth.arguments import Size, height_and_width, integer
+from fgbgnet.synth.linear import Bytes
 from fgbgnet.synth.scene_dataset import Indices, Numbers, _positions
 from fgbgnet.synth.streams import stream
 from fgbgnet.synth.style import CompositeStyle
@@ -47,7 +51,8 @@ class ComposedDataset(Dataset[Sample]):
         depth_scale: Factor for the values of the maps.
         flip: Whether cut-outs are mirrored at random.
         skip_bad: Leaves out pictures that cannot be used, with a warning that names them.
-        memory: Bytes for backgrounds, and as many for cut-outs and for depth; what does not fit is read every time.
+        memory: Bytes for backgrounds, and as many each for their tensors, cut-outs and depth; what does not fit is read
+            every time.
         **style: The fields of `CompositeStyle`.
 
     Raises:
@@ -86,6 +91,7 @@ class ComposedDataset(Dataset[Sample]):
     ) -> None:
         from fgbgnet.data.seeding import SharedEpoch  # here: OpenCV and the data room are heavy
         from fgbgnet.data.transforms import check_transform
+        from fgbgnet.synth.cutouts import Shelf
         from fgbgnet.synth.depth_sources import depth_source, maps_in_memory
         from fgbgnet.synth.gathering import gather
 
@@ -100,6 +106,7 @@ class ComposedDataset(Dataset[Sample]):
             photos = self._composer.photos
             source = depth_source(depth, photos, "billboard", depth_unit, depth_direction, depth_scale)
             self._composer.use_depth(maps_in_memory(source, self._composer))
+        self._clean = Shelf(partial(_convert, self._composer.background), memory)
         self._rows = stream(self.seed, "order of bg").permutation(len(self._composer.photos))
         self._columns = stream(self.seed, "order of fg").permutation(len(self._composer.things))
         self._stride = len(self._rows) * len(self._columns) if n is None else integer("n", n, 1)
@@ -218,21 +225,40 @@ class ComposedDataset(Dataset[Sample]):
     def _sample(self, number: int, background: int, thing: int) -> Sample:
         from fgbgnet.data.joint_transform import JointTransform
         from fgbgnet.data.layers import Layers
-        from fgbgnet.data.seeding import sample_seed
+        from fgbgnet.data.seeding import hash64, sample_seed
         from fgbgnet.data.transforms import apply_transform
 
-        mirrored = self.flip and bool(stream(self.seed, "mirrored", number).integers(2))
-        made = self._composer(number, background, thing, mirrored)
-        layers = Layers.without_depth(made.bg, made.fg_bg, made.mask)
-        if made.depth is not None:
-            layers.depth, layers.depth_valid = made.depth
-        id = _id(number)
-        if self.transform is None:
-            return layers.to_sample(id)
+        mirrored = self.flip and bool(hash64(f"{self.seed}/mirrored/{number}") & 1)
+        made, id = self._composer(number, background, thing, mirrored), _id(number)
         seed = sample_seed(self.seed, self.epoch, id)
+        mask = made.mask
         if isinstance(self.transform, JointTransform):
+            layers = Layers.without_depth(made.bg, made.fg_bg, mask)
+            if made.depth is not None:
+                layers.depth, layers.depth_valid = made.depth
             return self.transform.apply_layers(layers, id, seed)
-        return apply_transform(self.transform, layers.to_sample(id), seed)
+        # The same as Layers.to_sample, but that the background is converted once for all its samples.
+        sample = Sample(
+            bg=self._clean(background).clone(),
+            fg_bg=_to_tensor(made.fg_bg),
+            mask=torch.from_numpy(mask).float()[None],
+            depth=torch.zeros(1, *mask.shape),
+            depth_valid=torch.zeros(1, *mask.shape, dtype=torch.bool),
+            id=id,
+        )
+        if made.depth is not None:
+            sample["depth"], sample["depth_valid"] = (torch.from_numpy(layer)[None] for layer in made.depth)
+        return sample if self.transform is None else apply_transform(self.transform, sample, seed)
+
+
+def _convert(background: Callable[[int], Bytes], index: int) -> Tensor:
+    return _to_tensor(background(index))
+
+
+def _to_tensor(picture: Bytes) -> Tensor:
+    """uint8 (H, W, 3) -> float32 (3, H, W) in [0, 1]."""
+    planes = np.stack([picture[..., channel] for channel in range(3)])
+    return torch.from_numpy(planes).float().div_(255)
 
 
 def _id(number: int) -> str:

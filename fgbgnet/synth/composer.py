@@ -39,9 +39,16 @@ class Composite:
     """uint8 (H, W), of all cut-outs together; the mask is where it is 128 or more."""
     depth: DepthMap | None
     draw: Draw
-    boxes: tuple[Box | None, ...]
-    """Of every cut-out where its alpha is one half or more, within the frame, whether or not a nearer one hides it;
-    None for one of which nothing is there."""
+    patches: tuple[Patch, ...]
+    """Alpha of every cut-out within the frame, in the order of ``draw.layers``."""
+
+    @property
+    def boxes(self) -> tuple[Box | None, ...]:
+        """Of every cut-out where its alpha is one half or more, whether or not a nearer one hides it.
+
+        None for one of which nothing is there.
+        """
+        return tuple(map(_box, self.patches))
 
     @property
     def mask(self) -> Bytes:
@@ -90,14 +97,14 @@ class Composer:
         """Sample ``number``: a cut-out, and maybe others, on a background."""
         draw, clean = self.draw(number, background, cutout, mirrored), self.background(background)
         picture = clean.copy()
-        patches = [blend(picture, self.cutout(layer.cutout), layer.placement) for layer in draw.layers]
+        patches = tuple(blend(picture, self.cutout(layer.cutout), layer.placement) for layer in draw.layers)
         depth = None
         if self._depth_map is not None:
             empty = self._depth_map(background)
             depth = DepthMap(empty.values.copy(), empty.valid.copy())
             for patch in patches:
                 stand(depth, empty, patch)
-        return Composite(clean, picture, _union(patches, self.size), depth, draw, tuple(map(_box, patches)))
+        return Composite(clean, picture, _union(patches, self.size), depth, draw, patches)
 
 
 def _load_background(photos: Sequence[Path], size: tuple[int, int], index: int) -> Bytes:
