@@ -3,6 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings, strategies as st
 from scipy.ndimage import binary_dilation
 
 from fgbgnet.errors import InvalidArgumentError, UnknownNameError
@@ -44,6 +45,30 @@ def test_every_sample_stands_alone_and_truth_keeps_its_kind(name, target, scenes
     valid = together["depth_valid"]
     assert not together["depth"][~valid].any()
     assert set(together["depth"].unique().tolist()) <= {0.0, *scenes["depth"].unique().tolist()}, "invented depths"
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    cell=st.sampled_from(CELLS),
+    severity=st.floats(0, 5),
+    size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    seeds=st.lists(st.integers(-(2**63), 2**64), min_size=1, max_size=3),
+    number=st.integers(0, 100),
+)
+def test_any_size_and_severity(cell, severity, size, seeds, number):
+    generator, count = torch.Generator().manual_seed(number), len(seeds)
+    pair = {key: torch.rand(count, 3, *size, generator=generator) for key in ("bg", "fg_bg")}
+    pair["mask"] = (torch.rand(count, 1, *size, generator=generator) < 0.1).float()
+    partners = {key: layer.flip(0) for key, layer in pair.items()}
+    changed = perturb_pair(pair, cell[0], severity, seeds, cell[1], partners)
+    for key in ("bg", "fg_bg"):
+        assert changed[key].shape == pair[key].shape
+        assert changed[key].min() >= 0
+        assert changed[key].max() <= 1  # false for NaN
+    assert set(changed["mask"].unique().tolist()) <= {0, 1}
+    alone = perturb_pair(some(pair, [-1]), cell[0], severity, seeds[-1:], cell[1], some(partners, [-1]))
+    for key, layer in alone.items():
+        assert torch.equal(layer[0], changed[key][-1]), key
 
 
 @pytest.mark.parametrize("name", [name for name in PAIR_PERTURBATIONS if name != "empty"])

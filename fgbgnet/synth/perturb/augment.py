@@ -99,7 +99,7 @@ class RandomPerturb:
         Raises:
             InvalidArgumentError: If it is no such picture, or the seed is no integer.
         """
-        return self._apply(checked(picture, "(3, H, W)").unsqueeze(0), [integer("seed", seed)])[0]
+        return self.apply(checked(picture, "(3, H, W)").unsqueeze(0), [integer("seed", seed)])[0]
 
     def batch(self, pictures: Tensor, seeds: Iterable[int] | Tensor) -> Tensor:
         """Perturbs each picture of a batch as `__call__` would, those with the same operation together.
@@ -115,9 +115,10 @@ class RandomPerturb:
             InvalidArgumentError: If they are no such pictures, or there is not one integer per picture.
         """
         pictures = checked(pictures, "(B, 3, H, W)")
-        return self._apply(pictures, integers(seeds, len(pictures)))
+        return self.apply(pictures, integers(seeds, len(pictures)))
 
-    def _apply(self, pictures: Tensor, seeds: list[int]) -> Tensor:
+    def apply(self, pictures: Tensor, seeds: Sequence[int]) -> Tensor:
+        """As `batch`, for pictures and seeds that were checked before."""
         # Half precision is rounded once, not after every step.
         result = pictures.to(torch.float64 if pictures.dtype == torch.float64 else torch.float32, copy=True)
         drawn: dict[str, list[tuple[int, float]]] = {name: [] for name in self.names}

@@ -113,8 +113,8 @@ class RandomPairPerturb:
         others = next_in_batch(layers) if partners is None else checked_layers(partners, layers["bg"].shape)
         drawn, seeds_bg, seeds_fg_bg = zip(*map(self.draw, numbers), strict=True)
         changed = self._change(exact(layers), exact(others), drawn, numbers)
-        changed["bg"] = self.bg.batch(changed["bg"], seeds_bg)
-        changed["fg_bg"] = self.fg_bg.batch(changed["fg_bg"], seeds_fg_bg)
+        changed["bg"] = self.bg.apply(changed["bg"], seeds_bg)
+        changed["fg_bg"] = self.fg_bg.apply(changed["fg_bg"], seeds_fg_bg)
         # Half precision is computed in float32 and rounded once.
         return {**batch, **{key: layer.to(batch[key].dtype) for key, layer in changed.items()}}
 
