@@ -141,4 +141,4 @@ def _check_stage(stage: str, transforms: Iterable[Any], kind: Any, meaning: str,
             )
 
 
-__all__ = ["JointTransform", "PicturePerturbation"]
+__all__ = ["JointTransform", "PairPerturbing", "PicturePerturbation"]

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from fgbgnet.data.albumentations_guard import import_albumentations
-from fgbgnet.data.joint_transform import JointTransform, PicturePerturbation
+from fgbgnet.data.joint_transform import JointTransform, PairPerturbing, PicturePerturbation
 from fgbgnet.data.layers import check_sample
 from fgbgnet.data.seeding import seeded
 from fgbgnet.errors import InvalidArgumentError
@@ -81,7 +81,6 @@ def train_transform(
     from fgbgnet.data.colour import SharedColorJitter
     from fgbgnet.synth.perturb import (
         PERTURBATIONS,
-        RandomPairPerturb,
         RandomPerturb,
     )  # here: synth imports this module in turn
 
@@ -97,23 +96,29 @@ def train_transform(
         geometry.append(album.Affine(rotate=(-rotate, rotate), border_mode=cv2.BORDER_REFLECT_101, p=0.5))
     span = (1 - jitter, 1 + jitter)
     colour = SharedColorJitter(span, span, span, (-jitter / 10, jitter / 10), p=0.8)
-    pair = RandomPairPerturb(
-        p_bg=0,
-        p_fg_bg=0,
-        p_object=0.5 * perturb_pair,
-        p_same_colour=0.3 * perturb_pair,
-        p_wrong_background=0.08 * perturb_pair,
-        p_empty=0.12 * perturb_pair,
-        max_severity=max_severity,
-    )
     still = [name for name, perturbation in PERTURBATIONS.items() if not perturbation.geometric]
     return JointTransform(
         geometry,
         [colour] if jitter else [],
         RandomPerturb(perturb_bg, max_severity=max_severity) if perturb_bg else None,
         RandomPerturb(perturb_fg_bg, max_severity=max_severity, names=still) if perturb_fg_bg else None,
-        pair.sample if perturb_pair else None,
+        _pair_perturbation(perturb_pair, max_severity) if perturb_pair else None,
     )
+
+
+def _pair_perturbation(share: float, max_severity: float) -> PairPerturbing:
+    from fgbgnet.synth.perturb import RandomPairPerturb  # here: synth imports this module in turn
+
+    augment = RandomPairPerturb(
+        p_bg=0,
+        p_fg_bg=0,
+        p_object=0.5 * share,
+        p_same_colour=0.3 * share,
+        p_wrong_background=0.08 * share,
+        p_empty=0.12 * share,
+        max_severity=max_severity,
+    )
+    return augment.sample
 
 
 def eval_transform(size: int | tuple[int, int] | None = None) -> JointTransform:
@@ -213,6 +218,7 @@ def _check_range(name: str, value: float, low: float, high: float) -> None:
 
 __all__ = [
     "JointTransform",
+    "PairPerturbing",
     "PicturePerturbation",
     "apply_transform",
     "check_transform",
