@@ -47,6 +47,8 @@ def run(
         OutputError: If the disk is full. The manifest lists what is whole.
     """
     manifest = out / "manifest.csv"
+    for half_written in out.glob(f".{manifest.stem}.*.tmp{manifest.suffix}"):  # of a killed run
+        half_written.unlink(missing_ok=True)
     listed = _read_lines(manifest)
     if len(numbers) < len(listed):
         raise InvalidArgumentError(

@@ -133,7 +133,7 @@ def test_white_halos_are_found_and_removed(colour):
     mended = without_halo(haloed)
     assert np.array_equal(mended[..., 3], haloed[..., 3])
     seen = mended[..., 3] > 8
-    assert np.abs(mended[seen].astype(int) - clean[seen]).max() <= 15  # what alpha 240 holds of the paper
+    assert np.abs(mended[seen].astype(int) - clean[seen]).max() <= 26  # a tenth of paper is left alone
     assert np.abs(haloed[seen].astype(int) - clean[seen]).max() > 80
     assert not has_halo(mended)
 
