@@ -79,10 +79,7 @@ def train_transform(
     import cv2
 
     from fgbgnet.data.colour import SharedColorJitter
-    from fgbgnet.synth.perturb import (
-        PERTURBATIONS,
-        RandomPerturb,
-    )  # here: synth imports this module in turn
+    from fgbgnet.synth.perturb import PERTURBATIONS, RandomPerturb  # here: synth imports this module in turn
 
     album = import_albumentations()
     # INTER_NEAREST_EXACT, because INTER_NEAREST is half a pixel off the pictures.
