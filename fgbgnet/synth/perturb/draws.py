@@ -127,13 +127,16 @@ def hard_shadow(rng: np.random.Generator, severity: float) -> list[float]:
 
 
 def cast_shadow(rng: np.random.Generator, severity: float) -> list[float]:
-    """`light.cast_shadow`: one to three things, from poles to walls, some of them outside the picture."""
+    """`light.cast_shadow`: one to three things, from poles to walls, often with their feet outside the picture."""
     angle = rng.uniform(0, 2 * math.pi)
     row = [*umbra(severity), math.cos(angle), math.sin(angle), rng.uniform(0.008, 0.03), rng.uniform(0.02, 0.12)]
     count = int(rng.integers(1, OCCLUDERS + 1))
     for k in range(OCCLUDERS):
         width = math.exp(rng.uniform(math.log(0.03), math.log(0.45))) * (k < count)
-        row += [*(0.5 + rng.uniform(-0.6, 0.6, 2) - 0.3 * np.array(row[3:5])), rng.uniform(0.4, 1.4)]
+        length = rng.uniform(0.4, 1.4)
+        # A place that is in the shadow, not its foot, lies in the picture.
+        inside, part = rng.uniform(0.1, 0.9, 2), rng.uniform(0.1, 0.9)
+        row += [*(inside - part * length * np.array(row[3:5])), length]
         row += list(width * (0.6 + 0.4 * rng.random()) * rng.uniform(0.5, 1.5, OUTLINE))
     return [float(value) for value in row]
 
