@@ -40,11 +40,18 @@ def test_smooth_lookup_agrees_with_bilinear_interpolation(bank, level):
     np.testing.assert_allclose(torch.stack(found, -1).numpy() * 255, expected, atol=1e-3)
 
 
-def test_nearest_lookup_gives_green_texels(bank):
-    u, v = torch.rand(300) * 2000 - 1000, torch.rand(300) * 2000 - 1000
-    found = bank.nearest(torch.full((300,), 30.0), u, v, torch.full((300,), 0.3))
-    expected = level_of(30, 0)[v.floor().long() % SIDE, u.floor().long() % SIDE, 1]
+@pytest.mark.parametrize(
+    ("footprint", "scale"), [(0.01, 4.0), (0.2, 4.0), (0.4, 2.0), (0.7, 2.0), (1.0, 1.0), (3.0, 0.25), (1e5, 2.0**-10)]
+)
+def test_detail_gives_green_texels_of_which_a_pixel_shows_about_one(bank, footprint, scale):
+    """At any distance: the texture is magnified by the power of two that brings a pixel next to one texel."""
+    rng = np.random.default_rng(1)
+    u, v = (torch.from_numpy(c).float() for c in rng.uniform(-1000, 1000, (2, 300)))
+    found = bank.detail(torch.full((300,), 30.0), u, v, torch.full((300,), footprint))
+    expected = level_of(30, 0)[(v * scale).floor().long() % SIDE, (u * scale).floor().long() % SIDE, 1]
     np.testing.assert_allclose(found.numpy() * 255, expected, atol=1e-3)
+    if 4 > scale > 2.0**-10:  # at its limits it can do no more
+        assert 0.7 <= footprint * scale <= 1.5
 
 
 def test_a_bank_depends_on_its_seed_alone():
