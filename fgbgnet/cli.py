@@ -8,7 +8,7 @@ from typing import NoReturn
 from jsonargparse import ArgumentParser, set_parsing_settings
 
 from fgbgnet.commands import COMMANDS
-from fgbgnet.errors import FgBgError, TrainingError
+from fgbgnet.errors import FgBgError, OutputError, TrainingError
 
 
 class _Parser(ArgumentParser):
@@ -40,7 +40,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     options.pop("config", None)
     try:
         COMMANDS[parsed.subcommand](**options)
-    except TrainingError as error:
+    except (TrainingError, OutputError) as error:
         print(f"fgbgnet: failed: {error}", file=sys.stderr)
         return 1
     except FgBgError as error:

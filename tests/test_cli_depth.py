@@ -1,3 +1,7 @@
+import errno
+import os
+import pathlib
+
 import numpy as np
 import pytest
 import transformers
@@ -72,3 +76,15 @@ def test_a_folder_without_a_model_is_bad_input(quadruples, tmp_path, capsys):
     assert call("--manifest", quadruples, "--model", tmp_path / "model", "--out", tmp_path / "out") == 2
     assert "is not a depth-estimation model" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_is_a_failure_and_no_bad_input(quadruples, tmp_path, capsys, monkeypatch):
+    model = save(tmp_path / "model", dpt)
+
+    def full(self, content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(pathlib.Path, "write_bytes", full)
+    assert call("--manifest", quadruples, "--model", model, "--out", tmp_path / "out") == 1
+    assert "fgbgnet: failed: " in (error := capsys.readouterr().err)
+    assert "the disk is full" in error

@@ -146,7 +146,7 @@ def test_the_scale_of_earlier_maps_goes_with_them(quadruples, tmp_path):
 
 def test_pictures_in_archives_and_of_different_sizes(tmp_path):
     rng = np.random.default_rng(1)
-    sizes = [(20, 30), (24, 30), (20, 30), (30, 20), (24, 30)]
+    sizes = [(20, 30), (24, 30), (20, 40), (20, 30), (30, 20), (24, 30)]
     with zipfile.ZipFile(tmp_path / "part.zip", "w") as archive:
         for k, (height, width) in enumerate(sizes):
             Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(tmp_path / f"{k}.png")
@@ -390,6 +390,15 @@ def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(quadruples,
     assert all(whole[name] == content for name, content in there.items())
     run(quadruples, METRES, tmp_path / "out", batch_size=4)
     assert contents(tmp_path / "out") == whole
+
+
+def test_another_failure_to_write_keeps_its_own_name(quadruples, tmp_path, monkeypatch):
+    def forbidden(self, content):
+        raise PermissionError(errno.EACCES, "not yours")
+
+    monkeypatch.setattr(pathlib.Path, "write_bytes", forbidden)
+    with pytest.raises(PermissionError, match="not yours"):
+        run(quadruples, METRES, tmp_path / "out")
 
 
 # Levels

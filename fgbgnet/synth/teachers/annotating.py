@@ -78,7 +78,8 @@ def annotate(
         value_range: Smallest and largest value of a relative teacher, to give several data sets one range.
 
     Returns:
-        Path of the new manifest, ``manifest.csv`` in ``out``; all other columns are kept.
+        Path of the new manifest, ``manifest.csv`` in ``out``. All other columns are kept; pictures that lie outside
+        ``out`` are listed with their full path, so the maps move with the manifest and the pictures stay.
 
     Raises:
         MissingFileError, ManifestError, PictureError: If the manifest or a picture cannot be read.
