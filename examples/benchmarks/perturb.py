@@ -93,7 +93,7 @@ def main() -> None:
     for size in (64,) if short else (64, 96, 224):
         figures["cost_ms"][size] = cost(size, *((8, 3) if short else (32, 9)))
         show(size, figures["cost_ms"][size])
-    size, count = (32, 6) if short else (96, 200)
+    size, count = (32, 6) if short else (96, 100)
     figures["difference_oracle_iou"] = difficulty(size, count)
     print(f"mask IoU of the difference, best threshold, {count} scenes of {size} px, by severity:")
     for name, row in figures["difference_oracle_iou"].items():
