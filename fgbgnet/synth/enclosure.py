@@ -14,7 +14,7 @@ FLOOR = 2
 
 LIGHT_WIDTH = 15
 """Numbers of a light: position (3) and colour (3) of the key light, its angular softness, the squared distance at which
-it has its nominal strength, ambient light from above (3) and below (3), blur of the lens."""
+it has its nominal strength, ambient light from above (3) and below (3), blur of the lens, in half of the scenes."""
 
 _WALLS = tuple(
     finish("clouds", "cloth", "lattice", "leaves", texels=texels, contrast=contrast, gloss=0.0)
@@ -165,7 +165,7 @@ def draw_lights(draws: Draws, outdoors: Array, low: Array, high: Array) -> Array
             distance[:, None],
             e * above[:, None] * cool,
             e * below[:, None] * tint * draws.uniform(0.8, 1.2, (3,)),
-            0.2 * draws.uniform()[:, None] ** 2.5,
+            np.maximum(0, draws.uniform(-0.2, 0.2))[:, None],
         ],
         axis=1,
     )

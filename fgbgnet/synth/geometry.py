@@ -11,8 +11,9 @@ The per-pixel work uses only +, -, *, /, sqrt and comparisons, which IEEE 754 ro
 depend on the batch, its order, the vector width, or the number of threads.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +24,8 @@ Array = npt.NDArray[Any]
 
 BOX, ELLIPSOID, CYLINDER, CAPSULE = range(4)
 TILE = 8
-Window: TypeAlias = tuple[int, int, int, int]
-"""Top, left (inclusive), bottom, right (exclusive), in pixels."""
-
+_NOTHING = 0x7F800000 << 32
+"""Infinite depth, row 0."""
 NEAR = 0.05
 """Depth in metres before which nothing is seen."""
 
@@ -33,10 +33,9 @@ NEAR = 0.05
 _SIGNS = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, 8).T
 _EDGES = np.array([(i, j) for i in range(8) for j in range(i) if (_SIGNS[i] != _SIGNS[j]).sum() == 1])
 
-CENTRE = ((0.5, 0.5),)
-QUINCUNX = ((0.5, 0.5), (0.0, 0.0))
-"""Positions inside a pixel at which rays are cast. A pixel shares its corners with its neighbours, so that the centre
-and one corner per pixel amount to five positions."""
+_CENTRES = tuple((x + 0.5, y + 0.5) for y in range(TILE) for x in range(TILE))
+_CORNERS = tuple((float(x), float(y)) for y in range(TILE + 1) for x in range(TILE + 1))
+"""Positions inside a tile at which rays are cast."""
 
 
 @dataclass
@@ -206,44 +205,68 @@ def cast_room(
     return depth, face, tuple(directions)
 
 
-def cast_solids(
-    solids: Solids,
-    cameras: Cameras,
-    samples: tuple[tuple[float, float], ...],
-    device: torch.device | str = "cpu",
-    window: Window | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Depth and index of the nearest solid.
+def cast_solids(solids: Solids, cameras: Cameras, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+    """Depth and index of the nearest solid at the pixel centres.
 
     Args:
         solids: Solids of all scenes of the batch.
         cameras: One camera per scene.
-        samples: Positions (x, y) inside a pixel, e.g. `CENTRE` or `QUINCUNX`.
         device: Where to compute.
-        window: The part of the pictures to return, of `solids_window`; all of them by default. No solid may reach
-            beyond it.
 
     Returns:
-        Depth (B, S, H, W) float32, ``inf`` where nothing is hit, and row of the solid (B, S, H, W) int64, -1 there.
+        Depth (B, H, W) float32, ``inf`` where nothing is hit, and row of the solid (B, H, W) int64, -1 there.
     """
     height, width = cameras.size
-    top, left, bottom, right = window or (0, 0, height, width)
-    batch, count, rows, columns = (
-        len(cameras.focal),
-        len(samples),
-        -(-(bottom - top) // TILE),
-        -(-(right - left) // TILE),
-    )
-    depth = torch.full((batch * count * rows * columns * TILE * TILE,), torch.inf, device=device)
-    index = torch.full(depth.shape, -1, dtype=torch.int64, device=device)
-    local = solids.local_rays(cameras)
+    batch, rows, columns = len(cameras.focal), -(-height // TILE), -(-width // TILE)
+    numbers = np.arange(batch * rows * columns)
+    planes = _nearest(solids, cameras, _CENTRES, numbers, device)
+    shape = (batch, rows, columns, TILE, TILE)
+    depth, index = (x.view(shape).transpose(2, 3).reshape(batch, rows * TILE, columns * TILE) for x in planes)
+    return depth[:, :height, :width], index[:, :height, :width]
+
+
+class Coverage(NamedTuple):
+    """What is hit in the tiles that solids may touch, at the centres and the corners of the pixels.
+
+    A tile has TILE x TILE centres and (TILE + 1) x (TILE + 1) corners, so that no pixel needs its neighbours' tile.
+    """
+
+    tile: Tensor
+    """(T, 3) scene, and row and column of the tile's first pixel, int64."""
+    centre: tuple[Tensor, Tensor]
+    """Depth (``inf`` where nothing is hit) and row of the solid (-1), (T, TILE, TILE)."""
+    corner: tuple[Tensor, Tensor]
+    """The same, (T, TILE + 1, TILE + 1)."""
+
+
+def cast_tiles(solids: Solids, cameras: Cameras, device: torch.device | str = "cpu") -> Coverage:
+    """As `cast_solids`, but at centres and corners, and only where there may be something."""
+    height, width = cameras.size
+    rows, columns = -(-height // TILE), -(-width // TILE)
     bounds = solids.bounds(cameras)
-    within = np.array([(x, y) for y in range(TILE) for x in range(TILE)])
-    px = torch.tensor([x + sx for sx, _ in samples for x, _ in within], dtype=torch.float32, device=device)
-    py = torch.tensor([y + sy for _, sy in samples for _, y in within], dtype=torch.float32, device=device)
-    step = rows * columns * TILE * TILE
-    cell = torch.tensor([s * step + k for s in range(count) for k in range(TILE * TILE)], device=device)
-    found = []
+    solid, tx, ty = _tiles(bounds, np.arange(len(bounds)))
+    numbers = np.unique((solids.scene[solid] * rows + ty) * columns + tx)
+    depth, index = _nearest(solids, cameras, _CENTRES + _CORNERS, numbers, device)
+    tile = np.stack([numbers // (rows * columns), numbers // columns % rows * TILE, numbers % columns * TILE], 1)
+    count = TILE * TILE
+    return Coverage(
+        torch.from_numpy(tile).to(device),
+        (depth[:, :count].view(-1, TILE, TILE), index[:, :count].view(-1, TILE, TILE)),
+        (depth[:, count:].view(-1, TILE + 1, TILE + 1), index[:, count:].view(-1, TILE + 1, TILE + 1)),
+    )
+
+
+def _nearest(
+    solids: Solids, cameras: Cameras, samples: Sequence[tuple[float, float]], numbers: Array, device: torch.device | str
+) -> tuple[Tensor, Tensor]:
+    """Depth and row of the nearest solid, (T, S), at S positions of the T tiles with these numbers, which ascend."""
+    height, width = cameras.size
+    rows, columns, count = -(-height // TILE), -(-width // TILE), len(samples)
+    # Depth and row in one integer: the bits of a positive float32 ascend with it, and the nearest is the smallest.
+    packed = torch.full((len(numbers) * count,), _NOTHING, dtype=torch.int64, device=device)
+    local, bounds = solids.local_rays(cameras), solids.bounds(cameras)
+    px, py = torch.tensor(samples, dtype=torch.float32, device=device).T.contiguous()
+    position = torch.arange(count, device=device)
     for kind in (BOX, ELLIPSOID, CYLINDER, CAPSULE):
         solid, tx, ty = _tiles(bounds, np.flatnonzero(solids.kind == kind))
         if len(solid) == 0:
@@ -254,30 +277,14 @@ def cast_solids(
         d = tuple((px * row[:, 2, k, None]).add_(base[:, k, None]).add_(py * row[:, 3, k, None]) for k in range(3))
         o = tuple(row[:, 0, k, None] for k in range(3))
         t = intersect(kind, o, d, torch.from_numpy(solids.length[solid].astype(np.float32)).to(device)[:, None])
-        tile = (ty - top // TILE) * columns + tx - left // TILE
-        first = solids.scene[solid] * (count * step) + tile * (TILE * TILE)
-        at = torch.from_numpy(first).to(device)[:, None] + cell
-        depth.scatter_reduce_(0, at.flatten(), t.flatten(), "amin")
-        found.append((at, t, torch.from_numpy(solid).to(device)[:, None]))
-    for at, t, solid_ in found:
-        nearest = depth.index_select(0, at.flatten()).view(at.shape)
-        winner = torch.where((t == nearest) & (t < torch.inf), solid_, -1)
-        index.scatter_reduce_(0, at.flatten(), winner.flatten(), "amax")
-    shape = (batch, count, rows, columns, TILE, TILE)
-    canvas = [x.view(shape).transpose(3, 4).reshape(batch, count, rows * TILE, columns * TILE) for x in (depth, index)]
-    return canvas[0][..., : bottom - top, : right - left], canvas[1][..., : bottom - top, : right - left]
-
-
-def solids_window(solids: Solids, cameras: Cameras, margin: int) -> Window | None:
-    """The part of the pictures that holds all solids and a margin; starts with a tile; None if none is seen."""
-    height, width = cameras.size
-    bounds = solids.bounds(cameras)
-    bounds = bounds[(bounds[:, 2:] > bounds[:, :2]).all(axis=1)]
-    if not len(bounds):
-        return None
-    left, top = (bounds[:, :2].min(axis=0) - margin).clip(0) // TILE * TILE
-    right, bottom = np.minimum(bounds[:, 2:].max(axis=0) + margin, (width, height))
-    return int(top), int(left), int(bottom), int(right)
+        slot = np.searchsorted(numbers, (solids.scene[solid] * rows + ty) * columns + tx)
+        at = torch.from_numpy(slot * count).to(device)[:, None] + position
+        bits = t.view(torch.int32).to(torch.int64).bitwise_left_shift_(32)
+        bits.bitwise_or_(torch.from_numpy(solid).to(device)[:, None])
+        packed.scatter_reduce_(0, at.flatten(), bits.flatten(), "amin")
+    depth = packed.bitwise_right_shift(32).to(torch.int32).view(torch.float32)
+    index = packed.bitwise_and_(0xFFFFFFFF).masked_fill_(depth == torch.inf, -1)
+    return depth.view(-1, count), index.view(-1, count)
 
 
 def _tiles(bounds: Array, chosen: Array) -> tuple[Array, Array, Array]:
@@ -295,16 +302,15 @@ def _tiles(bounds: Array, chosen: Array) -> tuple[Array, Array, Array]:
 __all__ = [
     "BOX",
     "CAPSULE",
-    "CENTRE",
     "CYLINDER",
     "ELLIPSOID",
     "NEAR",
-    "QUINCUNX",
+    "TILE",
     "Cameras",
+    "Coverage",
     "Solids",
-    "Window",
     "cast_room",
     "cast_solids",
+    "cast_tiles",
     "intersect",
-    "solids_window",
 ]

@@ -169,7 +169,7 @@ def _on_ground(draws: Draws, scenes: Enclosures, store: Props, key: Array) -> Pl
     position = np.stack([x, np.zeros_like(x), z], -1)
     turn = np.where(out, 0.0, draws.normal(0, 0.3, shape))
     return _table(
-        scenes, used, thing, position, turned(turn), np.stack([wide, np.ones_like(wide), long], -1), key, np.False_
+        scenes, used, thing, position, turned(turn), np.stack([wide, np.ones_like(wide), long], -1), key, False
     )
 
 

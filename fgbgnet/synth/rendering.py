@@ -8,19 +8,17 @@ import torch
 from torch import Tensor
 
 from fgbgnet.synth.enclosure import Enclosures
-from fgbgnet.synth.geometry import CENTRE, QUINCUNX, Array, Cameras, Window, cast_solids, solids_window
+from fgbgnet.synth.geometry import TILE, Array, Cameras, cast_solids, cast_tiles
 from fgbgnet.synth.layout import Foregrounds
 from fgbgnet.synth.occlusion import bounding_balls, near, occluders, occlusion, padded
 from fgbgnet.synth.placing import Assembly
-from fgbgnet.synth.planes import CORNERS, doubled, lens_blur, shifted, to_levels
-from fgbgnet.synth.shading import Columns, Hits, Surface, colours, scene_table, solid_table, surface
+from fgbgnet.synth.planes import CORNERS, doubled, lens_blur, to_levels
+from fgbgnet.synth.shading import Columns, Hits, Surface, colours, rays, scene_table, solid_table, surface
 from fgbgnet.synth.textures import TextureBank
 from fgbgnet.synth.walls import cast_walls, face_table, wall_surface
 
 _FOCAL, _LENS = 12, -1
 """Columns of `scene_table`."""
-_MARGIN = 4
-"""Pixels by which feather and lens may spread a figure, and one more."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,22 @@ class _Ground(NamedTuple):
     """Tensors (B, H * W)."""
 
 
+class _Hit(NamedTuple):
+    """Pixels of figures, P of them."""
+
+    scene: Tensor
+    pixel: Tensor
+    """Row times width plus column."""
+    x: Tensor
+    """Position that stands for the pixel: its centre, or a corner."""
+    y: Tensor
+    alpha: Tensor
+    """Share of the pixel that is covered."""
+    depth: Tensor
+    row: Tensor
+    """Row of the solid."""
+
+
 class _Renderer:
     """Renders one batch on one device."""
 
@@ -81,20 +95,14 @@ class _Renderer:
         torch.logical_not(ground.sky[:, None], out=out["depth_valid"])
         torch.mul(ground.depth[:, None], out["depth_valid"], out=out["depth_bg"])
         out["depth"].copy_(out["depth_bg"])
-        out["alpha"].zero_()
-        out["mask"].zero_()
-        window = solids_window(self.batch.figures.solids, self.cameras, _MARGIN)
-        if window is not None:
-            top, left, bottom, right = window
-            part = {name: plane[..., top:bottom, left:right] for name, plane in out.items()}
-            self._foreground(window, ground.depth, fg_bg[..., top:bottom, left:right], lens, part)
+        self._foreground(ground.depth, fg_bg, lens, out)
         to_levels(lens_blur(fg_bg, lens), out["fg_bg"])
 
     def _ground(self) -> _Ground:
         scenes, furniture = self.batch.scenes, self.batch.furniture
         walls = cast_walls(scenes, self.cameras, self.device)
         outdoors = torch.from_numpy(scenes.outdoors).to(self.device)
-        nearest, index = (x[:, 0] for x in cast_solids(furniture.solids, self.cameras, CENTRE, self.device))
+        nearest, index = cast_solids(furniture.solids, self.cameras, self.device)
         in_front = nearest < walls.depth
         camera, focal = self._tensor(scenes.camera), self.table[_FOCAL]
         faces = self._tensor(face_table(scenes).T)
@@ -103,18 +111,17 @@ class _Renderer:
         scene, y, x = torch.nonzero(in_front, as_tuple=True)
         if len(scene):
             at = (scene * self.size[0] + y) * self.size[1] + x
-            far, row = (plane.flatten().index_select(0, at) for plane in (depth, index))
-            solids = surface(self._hits(furniture, self.table, scene, x + 0.5, y + 0.5, far, row), self.bank)
+            far, row, *view = (p.flatten().index_select(0, at) for p in (depth, index, *walls.directions))
+            hits = Hits(self._solids(furniture, row), Columns(self.table, scene), tuple(view), far)  # type: ignore[arg-type]
+            solids = surface(hits, self.bank)
             for whole, part in zip(_planes(painted), _planes(solids), strict=True):
                 whole.view(-1).index_copy_(0, at, part)
         sky = outdoors.view(-1, 1, 1) & (walls.face != 2) & ~in_front
         return _Ground(depth, sky, painted)
 
-    def _hits(
-        self, assembly: Assembly, table: Tensor, scene: Tensor, x: Tensor, y: Tensor, depth: Tensor, row: Tensor
-    ) -> Hits:
-        numbers = solid_table(assembly.solids, self.cameras, assembly.half, assembly.materials[assembly.row])
-        return Hits(Columns(self._tensor(numbers.T), row), Columns(table, scene), x, y, depth)
+    def _solids(self, assembly: Assembly, row: Tensor) -> Columns:
+        numbers = solid_table(assembly.solids, assembly.half, assembly.materials[assembly.row])
+        return Columns(self._tensor(numbers.T), row)
 
     def _coarse(self, position: tuple[Tensor, ...], halvings: int) -> tuple[Tensor, ...]:
         step = 2**halvings
@@ -135,90 +142,104 @@ class _Renderer:
         key, around = occlusion(constants, self._coarse(ground.surface.position, halvings))  # type: ignore[arg-type]
         return self._fine(key, halvings), self._fine(around, halvings)
 
-    def _shadowed(self, planes: Tensor, ground: _Ground, key: Tensor, around: Tensor, halvings: int = 1) -> Tensor:
-        """The picture (B, 3, H * W), in place, with the shadows of the figures."""
+    def _figure_shadows(self, ground: _Ground, halvings: int = 1) -> tuple[Tensor, Tensor] | None:
+        """Visibility past the figures, as `_furniture_shadows`; None where none of them casts a shadow."""
         figures, lights = self.batch.figures, self.batch.scenes.light
-        table, scene = occluders(figures, 0.9)
+        table, scenes = occluders(figures, 0.9)
         if not len(table):
-            return planes
+            return None
         coarse = self._coarse(ground.surface.position, halvings)
         balls = padded(*bounding_balls(figures, figures.thing_scene), lights, self.device)
         near_by = near(balls, coarse)  # type: ignore[arg-type]
-        which, at = torch.nonzero(near_by, as_tuple=True)
-        if not len(which):
-            return planes
-        # As many columns as the scene with the most such points needs.
+        scene, at = torch.nonzero(near_by, as_tuple=True)
+        if not len(scene):
+            return None
+        # Only points in reach, as many columns of them as the scene with the most needs.
         number = near_by.sum(1)
-        rank = torch.arange(len(which), device=self.device) - (number.cumsum(0) - number)[which]
+        rank = torch.arange(len(scene), device=self.device) - (number.cumsum(0) - number)[scene]
         points = []
         for p in coarse:
             column = torch.zeros(len(number), int(number.max()), device=self.device)
-            column[which, rank] = p[which, at]
+            column[scene, rank] = p[scene, at]
             points.append(column)
-        found = occlusion(padded(table, scene, lights, self.device), tuple(points))  # type: ignore[arg-type]
         maps = []
-        for values in found:
+        for values in occlusion(padded(table, scenes, lights, self.device), tuple(points)):  # type: ignore[arg-type]
             plane = torch.ones(near_by.shape, device=self.device)
-            plane[which, at] = values[which, rank]
+            plane[scene, at] = values[scene, rank]
             maps.append(self._fine(plane, halvings))
-        b, p = torch.nonzero((maps[0] < 1) | (maps[1] < 1), as_tuple=True)
-        part = Surface(
-            *(tuple(t[b, p] for t in x) if isinstance(x, tuple) else x[b, p] for x in ground.surface)  # type: ignore[arg-type]
-        )
-        darker = torch.minimum(key[b, p], maps[0][b, p]), around[b, p] * maps[1][b, p]
-        for k, plane in enumerate(colours(part, Columns(self.table, b), *darker)):
-            planes[b, k, p] = plane
+        return maps[0], maps[1]
+
+    def _shadowed(self, planes: Tensor, ground: _Ground, key: Tensor, around: Tensor) -> Tensor:
+        """The picture (B, 3, H * W), in place, with the shadows of the figures."""
+        shadows = self._figure_shadows(ground)
+        if shadows is None:
+            return planes
+        at = torch.nonzero(((shadows[0] < 1) | (shadows[1] < 1)).flatten()).flatten()
+        pixels = planes.shape[2]
+        scene = at // pixels
+
+        def pick(plane: Tensor) -> Tensor:
+            return plane.reshape(-1).index_select(0, at)
+
+        part = Surface(*(tuple(map(pick, x)) if isinstance(x, tuple) else pick(x) for x in ground.surface))  # type: ignore[arg-type]
+        darker = torch.minimum(pick(key), pick(shadows[0])), pick(around).mul_(pick(shadows[1]))
+        for k, plane in enumerate(colours(part, Columns(self.table, scene), *darker)):
+            planes.view(-1).index_copy_(0, at + (scene * 2 + k) * pixels, plane)
         return planes
 
-    def _foreground(
-        self, window: Window, ground: Tensor, picture: Tensor, lens: Tensor, out: dict[str, Tensor]
-    ) -> None:
-        """Lays the figures over a window of the linear picture, in place; writes mask and depth there."""
-        top, left, bottom, right = window
-        ground = ground[:, top:bottom, left:right]
-        alpha, depth, row, corner = self._coverage(window, ground)
-        fore = self.batch.foregrounds
-        hardness, feather = (self._tensor(v).view(-1, 1, 1, 1) for v in (fore.hardness, fore.feather))
-        alpha = (alpha[:, None] - 0.5).mul_(hardness).add_(0.5).clamp_(0, 1)
-        layers = torch.zeros(len(row), 4, *row.shape[1:], device=self.device)  # premultiplied
-        layers[:, 3:] = alpha
-        scene, y, x = torch.nonzero(row >= 0, as_tuple=True)
-        if len(scene):
-            at = (scene * row.shape[1] + y) * row.shape[2] + x
-            far, which, place, cover = (p.flatten().index_select(0, at) for p in (depth, row, corner, alpha))
-            offsets = self._tensor(np.array([(0.5, 0.5), *CORNERS]))[place]
-            table = self._tensor(scene_table(self.cameras, fore.light).T)
-            hits = self._hits(
-                self.batch.figures, table, scene, x + left + offsets[:, 0], y + top + offsets[:, 1], far, which
-            )
-            for k, plane in enumerate(colours(surface(hits, self.bank), hits.scene)):
-                layers[scene, k, y, x] = plane.mul_(cover)
+    def _foreground(self, ground: Tensor, picture: Tensor, lens: Tensor, out: dict[str, Tensor]) -> None:
+        """Lays the figures over the linear picture (B, 3, H, W), in place, and writes alpha, mask and depth."""
+        fore, (height, width) = self.batch.foregrounds, self.size
+        hit = self._coverage(ground)
+        lights = Columns(self._tensor(scene_table(self.cameras, fore.light).T), hit.scene)
+        hits = Hits(self._solids(self.batch.figures, hit.row), lights, rays(lights, hit.x, hit.y), hit.depth)
+        hardness, feather = self._tensor(fore.hardness), self._tensor(fore.feather).view(-1, 1, 1, 1)
+        cover = (hit.alpha - 0.5).mul_(hardness.index_select(0, hit.scene)).add_(0.5).clamp_(0, 1)
+        # Premultiplied layers of the figures.
+        layers = torch.zeros(len(fore.feather), 4, height, width, device=self.device)
+        flat, first = layers.view(-1), hit.scene * (4 * height * width) + hit.pixel
+        for k, plane in enumerate((*(c.mul_(cover) for c in colours(surface(hits, self.bank), hits.scene)), cover)):
+            flat.index_copy_(0, first + k * (height * width), plane)
         soft = torch.nonzero(feather.flatten() > 0).flatten()
         if len(soft):
             layers[soft] = lens_blur(lens_blur(layers[soft], feather[soft]), feather[soft])
         picture.mul_(1 - layers[:, 3:]).add_(layers[:, :3])
         out["alpha"].copy_(lens_blur(layers[:, 3:], lens))
-        mask = (out["alpha"] >= 0.5) & (row[:, None] >= 0)
-        out["mask"].copy_(mask)
-        out["depth"].copy_(torch.where(mask, depth[:, None], out["depth"]))
-        out["depth_valid"].logical_or_(mask)
+        out["mask"].zero_()
+        at = hit.scene * (height * width) + hit.pixel
+        chosen = out["alpha"].view(-1).index_select(0, at) >= 0.5
+        at = at[chosen]
+        out["mask"].view(-1).index_fill_(0, at, 1)
+        out["depth"].view(-1).index_copy_(0, at, hit.depth[chosen])
+        out["depth_valid"].view(-1).index_fill_(0, at, True)
 
-    def _coverage(self, window: Window, ground: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Share that figures cover, their depth (``inf`` where there is none), solid (-1), corner; (B, h, w) each."""
-        depths, index = cast_solids(self.batch.figures.solids, self.cameras, QUINCUNX, self.device, window)
-        seen = depths[:, 0] < ground
-        alpha = seen.float() * 0.5
-        depth, row = torch.where(seen, depths[:, 0], torch.inf), torch.where(seen, index[:, 0], -1)
-        corner = torch.zeros_like(row)
+    def _coverage(self, ground: Tensor) -> _Hit:
+        """The pixels that figures cover, in part or whole, in front of the ground (B, H, W)."""
+        height, width = self.size
+        tiles = cast_tiles(self.batch.figures.solids, self.cameras, self.device)
+        scene, top, left = (column.view(-1, 1, 1) for column in tiles.tile.unbind(1))
+        step = torch.arange(TILE, device=self.device)
+        y, x = (top + step.view(-1, 1)).expand(-1, -1, TILE), (left + step).expand(-1, TILE, -1)
+        inside = (y < height) & (x < width)
+        pixel = (y * width + x).mul_(inside)
+        far = ground.reshape(-1).index_select(0, (scene * (height * width) + pixel).flatten()).view(pixel.shape)
+        far.masked_fill_(~inside, -1)
+        seen = tiles.centre[0] < far
+        alpha = seen.float().mul_(0.5)
+        depth, row = torch.where(seen, tiles.centre[0], torch.inf), torch.where(seen, tiles.centre[1], -1)
+        dx, dy = torch.full_like(depth, 0.5), torch.full_like(depth, 0.5)
         # The centre counts one half and decides; where it is free the nearest corner stands for the pixel.
-        for k, (dx, dy) in enumerate(CORNERS):
-            at, which = (shifted(plane[:, 1], dx, dy) for plane in (depths, index))
-            close = at < ground
+        for right, down in CORNERS:
+            at, which = (plane[:, down : down + TILE, right : right + TILE] for plane in tiles.corner)
+            close = at < far
             alpha.add_(close, alpha=0.125)
             better = (close & ~seen).logical_and_(at < depth)
             depth, row = torch.where(better, at, depth), torch.where(better, which, row)
-            corner.masked_fill_(better, k + 1)
-        return alpha, depth, row, corner
+            dx.masked_fill_(better, right)
+            dy.masked_fill_(better, down)
+        chosen = torch.nonzero(row.flatten() >= 0).flatten()
+        scene, y, x = scene.expand_as(pixel), y + dy, x + dx
+        return _Hit(*(p.reshape(-1).index_select(0, chosen) for p in (scene, pixel, x, y, alpha, depth, row)))
 
 
 def _planes(painted: Surface) -> list[Tensor]:

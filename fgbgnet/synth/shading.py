@@ -17,7 +17,7 @@ from fgbgnet.synth.geometry import BOX, CYLINDER, Array, Cameras, Solids
 from fgbgnet.synth.materials import WIDTH
 from fgbgnet.synth.textures import TextureBank
 
-_O, _D, _M, _HALF, _LENGTH, _FLAT, _TUBE, _MATERIAL = 0, 3, 12, 21, 24, 25, 26, 27
+_M, _OFFSET, _HALF, _LENGTH, _FLAT, _TUBE, _MATERIAL = 0, 9, 12, 15, 16, 17, 18
 SOLID_WIDTH = _MATERIAL + WIDTH
 _CAMERA, _RAYS, _FOCAL, _LIGHT = 0, 3, 12, 13
 SCENE_WIDTH = _LIGHT + LIGHT_WIDTH
@@ -49,19 +49,25 @@ class Hits(NamedTuple):
     """What is known about each pixel that is shaded."""
 
     solid: Columns
+    """Of `solid_table`."""
     scene: Columns
-    x: Tensor
-    """Position in pixels."""
-    y: Tensor
+    """Of `scene_table`."""
+    view: Vector
+    """Direction of the ray in the world, scaled to a camera z of 1."""
     depth: Tensor
 
 
-def solid_table(solids: Solids, cameras: Cameras, half: Array, materials: Array) -> Array:
+def rays(scene: Columns, x: Tensor, y: Tensor) -> Vector:
+    """Directions of the rays through positions in pixels, as `Hits.view`."""
+    parts = (scene.vector(_RAYS + 3 * k) for k in range(3))
+    constant, across, down = parts
+    return tuple((x * across[k]).add_(constant[k]).add_(y * down[k]) for k in range(3))  # type: ignore[return-value]
+
+
+def solid_table(solids: Solids, half: Array, materials: Array) -> Array:
     """All numbers that shading needs of each solid, (N, `SOLID_WIDTH`)."""
-    count = len(solids.kind)
-    local = solids.local_rays(cameras).reshape(count, 12)
     shape = np.stack([solids.length, solids.kind == BOX, solids.kind == CYLINDER], axis=1)
-    return np.concatenate([local, solids.to_local.reshape(count, 9), half, shape, materials], axis=1)
+    return np.concatenate([solids.to_local.reshape(-1, 9), solids.offset, half, shape, materials], axis=1)
 
 
 def scene_table(cameras: Cameras, lights: Array) -> Array:
@@ -119,17 +125,16 @@ def strengths(scene: Columns, position: Vector) -> tuple[Vector, Tensor, Tensor]
     return towards, square.sqrt(), (scene[_LIGHT + 7] / square.add_(0.3)).clamp_(max=3)
 
 
-def _ray(columns: Columns, at: int, x: Tensor, y: Tensor, component: int) -> Tensor:
-    return columns[at + component] + x * columns[at + 3 + component] + y * columns[at + 6 + component]
-
-
-def _normals(hits: Hits) -> tuple[Vector, Vector, Tensor, Tensor]:
+def _normals(solid: Columns, position: Vector) -> tuple[Vector, Vector, Tensor, Tensor]:
     """World normals, metric local coordinates, and whether the texture is projected along x, along y (1 or 0).
 
     Choices are made by multiplying with 0 and 1: on a CPU that is several times as fast as torch.where.
     """
-    solid = hits.solid
-    px, py, pz = (solid[_O + k] + hits.depth * _ray(solid, _D, hits.x, hits.y, k) for k in range(3))
+    m = [solid[_M + k] for k in range(9)]
+    x, y, z = position
+    px, py, pz = (
+        (x * m[3 * k]).add_(y * m[3 * k + 1]).add_(z * m[3 * k + 2]).add_(solid[_OFFSET + k]) for k in range(3)
+    )
     length, flat, tube = solid[_LENGTH], solid[_FLAT], solid[_TUBE]
     side_x, side_y = _largest(px.abs(), py.abs(), pz.abs())
     bent = 1 - flat
@@ -139,7 +144,6 @@ def _normals(hits: Hits) -> tuple[Vector, Vector, Tensor, Tensor]:
     nx = px * (flat * side_x + wall)
     ny = py * (flat * side_y + lid) + (py - torch.minimum(torch.maximum(py, -length), length)) * (bent - tube)
     nz = pz * (flat * (1 - side_x - side_y) + wall)
-    m = [solid[_M + k] for k in range(9)]
     normal = [nx * m[j] + ny * m[3 + j] + nz * m[6 + j] for j in range(3)]
     size = (normal[0] * normal[0] + normal[1] * normal[1] + normal[2] * normal[2]).clamp_(min=1e-20).sqrt_()
     hx, hy, hz = solid.vector(_HALF)
@@ -160,23 +164,24 @@ def surface(hits: Hits, bank: TextureBank) -> Surface:
         hits: Pixels; their tensors have one shape that the scene's columns broadcast against.
         bank: Textures.
     """
-    normal, local, along_x, along_y = _normals(hits)
-    solid, scene = hits.solid, hits.scene
-    view = tuple(_ray(scene, _RAYS, hits.x, hits.y, k) for k in range(3))
-    position = tuple(scene[_CAMERA + k] + hits.depth * view[k] for k in range(3))
-    length = dot(view, view).sqrt_()  # type: ignore[arg-type]
-    facing = -dot(normal, view) / length  # type: ignore[arg-type]
+    solid, scene, view = hits.solid, hits.scene, hits.view
+    camera = scene.vector(_CAMERA)
+    x, y, z = ((hits.depth * view[k]).add_(camera[k]) for k in range(3))
+    position = x, y, z
+    normal, local, along_x, along_y = _normals(solid, position)
+    length = dot(view, view).sqrt_()
+    facing = -dot(normal, view) / length
     albedo = _albedo(hits, bank, local, along_x, along_y, facing)
 
-    towards, distance, strength = strengths(scene, position)  # type: ignore[arg-type]
+    towards, distance, strength = strengths(scene, position)
     cosine = dot(normal, towards).div_(distance)
     # Mirror direction of the view against the light, to the 16th power by squaring.
-    mirror = (2 * facing * cosine).add_(dot(view, towards).div_(length * distance)).clamp_(min=0)  # type: ignore[arg-type]
+    mirror = (2 * facing * cosine).add_(dot(view, towards).div_(length * distance)).clamp_(min=0)
     for _ in range(4):
         mirror.mul_(mirror)
     shine = mirror.mul_(solid[_MATERIAL + 13]).mul_(strength).mul_(cosine > 0)
     lit = cosine.clamp_(min=0).mul_(strength)
-    return Surface(albedo, 0.5 + 0.5 * normal[1], lit, shine, solid[_MATERIAL + 14].clone(), position)  # type: ignore[arg-type]
+    return Surface(albedo, 0.5 + 0.5 * normal[1], lit, shine, solid[_MATERIAL + 14], position)
 
 
 def _albedo(hits: Hits, bank: TextureBank, local: Vector, along_x: Tensor, along_y: Tensor, facing: Tensor) -> Vector:
@@ -212,6 +217,7 @@ __all__ = [
     "colours",
     "dot",
     "painted",
+    "rays",
     "scene_table",
     "solid_table",
     "strengths",
