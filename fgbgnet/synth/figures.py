@@ -66,8 +66,8 @@ def person(rng: np.random.Generator, dress: Dress = dress) -> Group:
                 group.add(BOX, hand + vec(0, -0.2, 0), (0.06, 0.16, 0.18), dress())
             else:
                 group.limb(hand, hand + rng.normal(0, 0.5, 3), 0.012, dress())
-    lift = min(float(c[1]) for c in group.centres) - 0.05
-    return group.place(np.array([0.0, -lift, 0.0]), np.eye(3), rng.uniform(0.62, 1.1))
+    scale = rng.uniform(0.62, 1.1)
+    return group.place(vec(0, -scale * group.lowest(), 0), np.eye(3), scale)
 
 
 def animal(rng: np.random.Generator, dress: Dress = dress) -> Group:
@@ -154,7 +154,7 @@ def thing(rng: np.random.Generator, dress: Dress = dress) -> Group:
         half = np.full(3, float(half.min())) if kind == CAPSULE else half
         group.add(kind, centre, half, materials[rng.integers(3)], axes=tilt, length=length)
         sizes.append(float(half.max()))
-    return group
+    return group.place(vec(0, -group.lowest(), 0), np.eye(3))
 
 
 def tuft(rng: np.random.Generator, dress: Dress = dress) -> Group:

@@ -57,8 +57,8 @@ class Group:
         """Adds a capsule from one point to another."""
         start, end = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
         along = end - start
-        span = float(np.sqrt(along @ along)) + 1e-6
-        along = along / span
+        span = float(np.sqrt(along @ along))
+        along = along / span if span > 0 else vec(0, 1, 0)
         side = np.array([along[1], -along[0], 0.0]) if abs(along[2]) < 0.9 else np.array([0.0, along[2], -along[1]])
         side /= np.sqrt(side @ side)
         (a, b, c), (d, e, f) = side.tolist(), along.tolist()
@@ -78,6 +78,21 @@ class Group:
         """Appends the solids of another group."""
         for name in vars(self):
             getattr(self, name).extend(getattr(other, name))
+
+    def lowest(self) -> float:
+        """Height of the lowest point, exact for all kinds of solids."""
+        down = np.array(self.axes)[:, 1] * np.array(self.halves)  # half size along each own axis, as a height
+        kinds, lengths = np.array(self.kinds), np.array(self.lengths)
+        reach = np.select(
+            [kinds == BOX, kinds == CYLINDER, kinds == CAPSULE],
+            [
+                np.abs(down).sum(1),
+                np.abs(down[:, 1]) + np.hypot(down[:, 0], down[:, 2]),
+                np.abs(down[:, 1]) * lengths + np.sqrt((down * down).sum(1)),
+            ],
+            np.sqrt((down * down).sum(1)),
+        )
+        return float((np.array(self.centres)[:, 1] - reach).min())
 
     def extent(self) -> tuple[float, float]:
         """Height and largest horizontal radius, roughly (from the bounding balls along the axes)."""

@@ -65,7 +65,6 @@ class Props:
 
 SHELVES: dict[str, Kinds] = {
     "figures": FIGURES,
-    "vehicles": tuple(item for item in FIGURES if item[0].__name__ == "vehicle"),
     "furniture": INDOORS,
     **OUTDOORS,
     **FITTINGS,
