@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from fgbgnet import PairedFgBgDataset, compose, seeded_split
+from fgbgnet import ComposedDataset, PairedFgBgDataset, compose, seeded_split
 from fgbgnet.plotting import overview
 
 scratch = tempfile.TemporaryDirectory()
@@ -55,11 +55,35 @@ dataset = PairedFgBgDataset(manifest)
 print(dataset, dataset.manifest.names, sep="\n")
 
 # %%
-# Composites have no depth: ``depth_valid`` is false everywhere, and ``fgbgnet train`` trains the mask alone.
+# Without depth maps of the backgrounds, composites have no depth: ``depth_valid`` is false everywhere, and ``fgbgnet
+# train`` trains the mask alone.
 
 sample = dataset[5]
 assert not sample["depth_valid"].any()
 overview(sample["bg"], sample["fg_bg"], sample["mask"])
+
+# %%
+# With depth
+# ----------
+# Each cut-out stands like a billboard on the depth of its background. The toy photographs are floors all over: with the
+# horizon at a quarter of the height and the camera 1.5 metres above the floor, depth follows from the row.
+
+(root / "depth").mkdir()
+below = np.maximum((np.arange(160) + 0.5) / 160 - 0.25, 0.03)
+metres = np.repeat(1.5 / below[:, None], 200, axis=1)
+for n in range(4):
+    Image.fromarray((1000 * metres).astype(np.uint16)).save(root / f"depth/room_{n}.png")
+
+# %%
+# Nothing has to be stored: `ComposedDataset` makes samples when they are asked for, and new ones in every epoch.
+
+fresh = ComposedDataset(
+    root / "photographs", root / "cutouts", size=128, n=100, max_cutouts=3, horizon=0.25,
+    depth=root / "depth", depth_unit="metres",
+)  # fmt: skip
+sample = fresh[1]
+assert sample["depth_valid"].all()
+overview(sample["bg"], sample["fg_bg"], sample["mask"], sample["depth"])
 
 # %%
 # Backgrounds and cut-outs are recorded, so both can be held out.

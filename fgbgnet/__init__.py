@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from fgbgnet.prediction import Prediction as Prediction
     from fgbgnet.synth import (
+        ComposedDataset as ComposedDataset,
         SceneDataset as SceneDataset,
         SceneGenerator as SceneGenerator,
         compose as compose,
@@ -59,7 +60,7 @@ _HOMES = {
         "unfreeze_branch",
     ),
     "prediction": ("Prediction",),
-    "synth": ("SceneDataset", "SceneGenerator", "compose", "perturb"),
+    "synth": ("ComposedDataset", "SceneDataset", "SceneGenerator", "compose", "perturb"),
     "types": ("Sample",),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
