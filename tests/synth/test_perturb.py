@@ -114,7 +114,7 @@ def test_shadows_darken_by_a_bluish_factor_that_does_not_depend_on_the_texture(n
     texture, plain = 0.2 + 0.8 * pictures[:1].repeat(40, 1, 1, 1), torch.ones(40, 3, 72, 96)
     factor = perturb(plain, name, 5, seeds)
     torch.testing.assert_close(perturb(texture, name, 5, seeds), texture * factor, atol=1e-5, rtol=0)
-    assert factor.min() == pytest.approx(1 - 0.6 * 1.02, abs=1e-3)
+    assert 1 - 0.6 * 1.06 < factor.min() < 1 - 0.6 * 1.01
     red, green, blue = factor.unbind(1)
     assert (red <= green).all()
     assert (green <= blue).all()

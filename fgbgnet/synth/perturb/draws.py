@@ -105,10 +105,12 @@ def blob(rng: np.random.Generator, radii: tuple[float, float], edge: float) -> l
     return [float(value) for value in (*row, *rng.uniform(-0.35, 0.35, CONTOUR_GRID**2))]
 
 
-def umbra(severity: float) -> list[float]:
-    """What a shadow leaves of R, G, B."""
+def umbra(severity: float, tint: float = 0.05) -> list[float]:
+    """What a shadow leaves of R, G, B; the tint is how much less blue than green it takes."""
     darkness = level(severity, 0.12, 0.2, 0.32, 0.45, 0.6)
-    return [1 - darkness * factor for factor in (1.02, 1.0, 0.95)]  # the sky lights a shadow: it is bluish
+    return [
+        1 - darkness * factor for factor in (1 + 0.4 * tint, 1.0, 1 - tint)
+    ]  # the sky lights a shadow: it is bluish
 
 
 def shadow(rng: np.random.Generator, severity: float, penumbra: float) -> list[float]:
@@ -129,7 +131,8 @@ def hard_shadow(rng: np.random.Generator, severity: float) -> list[float]:
 def cast_shadow(rng: np.random.Generator, severity: float) -> list[float]:
     """`light.cast_shadow`: one to three things, from poles to walls, often with their feet outside the picture."""
     angle = rng.uniform(0, 2 * math.pi)
-    row = [*umbra(severity), math.cos(angle), math.sin(angle), rng.uniform(0.008, 0.03), rng.uniform(0.02, 0.12)]
+    tint = rng.uniform(0, 0.15)
+    row = [*umbra(severity, tint), math.cos(angle), math.sin(angle), rng.uniform(0.008, 0.03), rng.uniform(0.02, 0.12)]
     count = int(rng.integers(1, OCCLUDERS + 1))
     for k in range(OCCLUDERS):
         width = math.exp(rng.uniform(math.log(0.03), math.log(0.45))) * (k < count)
@@ -143,7 +146,7 @@ def cast_shadow(rng: np.random.Generator, severity: float) -> list[float]:
 
 def dappled_shadow(rng: np.random.Generator, severity: float) -> list[float]:
     """`light.dappled_shadow`."""
-    row = [*umbra(severity), rng.uniform(-0.1, 0.5), rng.uniform(0.4, 1.0)]
+    row = [*umbra(severity, rng.uniform(0, 0.15)), rng.uniform(-0.1, 0.5), rng.uniform(0.4, 1.0)]
     leaves = rng.uniform(-1, 1, (LEAVES // 2) ** 2), rng.uniform(-1, 1, LEAVES**2)
     return [*map(float, row), *blob(rng, (0.3, 0.8), 0.4), *leaves[0].tolist(), *leaves[1].tolist()]
 
