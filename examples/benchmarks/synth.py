@@ -1,4 +1,4 @@
-"""How fast the synth room is: scenes, perturbations and composites per second and core.
+"""How fast the synth room is: scenes and perturbations per second and core; composites are measured by compose.py.
 
 Every figure is the median of several rounds with their spread, on one thread::
 
@@ -9,16 +9,12 @@ Every figure is the median of several rounds with their spread, on one thread::
 import argparse
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 
-from fgbgnet.synth import PERTURBATIONS, RandomPerturb, SceneGenerator, compose, perturb
+from fgbgnet.synth import PERTURBATIONS, RandomPerturb, SceneGenerator, perturb
 
 
 def measure(name: str, unit: str, count: int, rounds: int, work: Callable[[int], None]) -> None:
@@ -61,25 +57,6 @@ def perturbations(size: int, count: int, rounds: int) -> None:
         measure(f"  {name} {size} px", "pictures", 40, rounds, this)
 
 
-def composites(short: bool, rounds: int) -> None:
-    y, x = np.mgrid[:300, :200]
-    body = ((x - 100) / 70) ** 2 + ((y - 150) / 140) ** 2 < 1
-    rgba = np.dstack([x % 256, y % 256, (x + y) % 256, 255 * body]).astype(np.uint8)
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        (root / "bg").mkdir()
-        (root / "fg").mkdir()
-        for k, picture in enumerate(SceneGenerator(224).batch(range(4))["bg"]):
-            pixels = (picture * 255).byte().permute(1, 2, 0).numpy()
-            Image.fromarray(pixels).save(root / "bg" / f"{k}.png")
-        Image.fromarray(rgba).save(root / "fg" / "thing.png")
-        per_pair = 5 if short else 40
-        measure(
-            "compose 224 px, written to disk", "samples", 4 * per_pair * 2, rounds,
-            lambda k: compose(root / "bg", root / "fg", root / f"out{k}", per_pair=per_pair, progress=False),
-        )  # fmt: skip
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     short = bool(os.environ.get("FGBGNET_SHORT"))
@@ -92,7 +69,6 @@ def main() -> None:
         scenes(size, count, rounds, arguments.device)
     for size in (96, 224):
         perturbations(size, 30 if arguments.short else 300, rounds)
-    composites(arguments.short, rounds)
 
 
 if __name__ == "__main__":
