@@ -6,7 +6,7 @@ from hypothesis import assume, given, strategies as st
 from scipy.spatial.transform import Rotation
 
 from fgbgnet.synth.materials import Finish
-from fgbgnet.synth.parts import BOX, CAPSULE, ELLIPSOID, Group, solids_of, vec, yaw
+from fgbgnet.synth.parts import BOX, CAPSULE, CYLINDER, ELLIPSOID, Group, solids_of, vec, yaw
 
 coordinate = st.floats(-5, 5)
 points = st.tuples(coordinate, coordinate, coordinate)
@@ -47,13 +47,13 @@ def test_yaw_agrees_with_scipy(angle):
 
 @given(points, points, st.floats(0.01, 1))
 def test_a_limb_reaches_from_point_to_point(start, end, radius):
-    assume(np.ptp([start, end], axis=0).max() > 0.01)
+    assume(np.abs(np.subtract(start, end)).max() > 1e-100)  # smaller ones vanish when they are squared
     group = Group()
     group.limb(start, end, radius, Finish())
     axes, half, length = group.axes[0], group.halves[0], group.lengths[0]
-    np.testing.assert_allclose(axes.T @ axes, np.eye(3), atol=3e-4)
+    np.testing.assert_allclose(axes.T @ axes, np.eye(3), atol=1e-9)
     tips = group.centres[0] + np.outer([-1, 1], axes[:, 1] * length * half[1])
-    np.testing.assert_allclose(tips, [start, end], atol=1e-5)
+    np.testing.assert_allclose(tips, [start, end], atol=1e-9)
     np.testing.assert_array_equal(half, radius)
     assert group.kinds == [CAPSULE]
 
@@ -62,7 +62,7 @@ def test_a_limb_reaches_from_point_to_point(start, end, radius):
 def test_axes_of_a_limb_turn_right_in_every_direction(direction):
     group = Group()
     group.limb(vec(0, 0, 0), vec(*direction), 0.1, Finish())
-    assert np.linalg.det(group.axes[0]) == pytest.approx(1, abs=1e-5)
+    assert np.linalg.det(group.axes[0]) == pytest.approx(1)
 
 
 @given(st.integers(0, 99), st.floats(-3, 3), st.floats(0.3, 3), points)
@@ -90,6 +90,46 @@ def test_a_group_lies_inside_its_extent(seed):
     ])  # fmt: skip
     assert world[:, 1].max() <= height + 1e-9
     assert np.hypot(world[:, 0], world[:, 2]).max() <= radius + 1e-9
+
+
+@given(st.integers(0, 99))
+def test_the_lowest_point_is_that_of_a_dense_sample(seed):
+    group = random_group(seed, 3)
+    solids = solids_of([group])
+    sampled = min(
+        (unit_points(kind, group.lengths[k], 4000) @ solids.to_world[k].T + solids.centre[k])[:, 1].min()
+        for k, kind in enumerate(group.kinds)
+    )
+    assert group.lowest() <= sampled + 1e-9
+    size = max(float(half.max()) * (1 + length) for half, length in zip(group.halves, group.lengths, strict=True))
+    assert group.lowest() > sampled - 0.25 * size
+
+
+@pytest.mark.parametrize(
+    ("kind", "angle", "expected"),
+    [
+        (BOX, 0.0, -0.5),
+        (BOX, np.pi / 4, -(0.5 + 0.2) / np.sqrt(2)),
+        (ELLIPSOID, np.pi / 2, -0.2),
+        (ELLIPSOID, np.pi / 4, -np.sqrt((0.5**2 + 0.2**2) / 2)),
+        (CYLINDER, np.pi / 4, -(0.5 + 0.2) / np.sqrt(2)),
+        (CAPSULE, 0.0, -0.2 * 3),
+        (CAPSULE, np.pi / 2, -0.2),
+    ],
+)
+def test_the_lowest_point_has_its_closed_form(kind, angle, expected):
+    group = Group()
+    half = (0.2,) * 3 if kind == CAPSULE else (0.2, 0.5, 0.2)
+    axes = Rotation.from_euler("z", angle).as_matrix()
+    group.add(kind, (3.0, 1.0, 2.0), half, Finish(), axes=axes, length=2.0 * (kind == CAPSULE))
+    assert group.lowest() == pytest.approx(1.0 + expected)
+
+
+def test_a_limb_of_no_length_is_a_ball():
+    group = Group()
+    group.limb((1, 2, 3), (1, 2, 3), 0.5, Finish())
+    assert group.lengths == [0.0]
+    assert np.linalg.det(group.axes[0]) == pytest.approx(1)
 
 
 def test_extent_of_an_upright_box_is_exact():

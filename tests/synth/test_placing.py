@@ -60,7 +60,7 @@ def test_points_of_a_thing_lie_in_the_solid_where_it_was_placed(store, seed):
             unit = rng.uniform(-1.3, 1.3, (40, 3))
             own = store.centre[item] + (unit * store.half[item]) @ store.axes[item].T
             world = (own * placed.stretch[k]) @ placed.rotation[k].T + placed.position[k]
-            np.testing.assert_allclose(world @ solids.to_local[row].T + solids.offset[row], unit, atol=1e-3)
+            np.testing.assert_allclose(world @ solids.to_local[row].T + solids.offset[row], unit, atol=1e-8)
             np.testing.assert_allclose(unit @ solids.to_world[row].T + solids.centre[row], world, atol=1e-9)
             inside = contains(store.kind[item], store.length[item], unit)
             local = world @ solids.to_local[row].T + solids.offset[row]
@@ -77,7 +77,7 @@ def test_points_of_a_thing_lie_in_the_solid_where_it_was_placed(store, seed):
 def test_world_and_local_coordinates_are_inverse_to_each_other(store, seed):
     solids = assemble(some(store, seed), store, SEED, "test").solids
     product = solids.to_local @ solids.to_world
-    np.testing.assert_allclose(product, np.broadcast_to(np.eye(3), product.shape), atol=3e-3)
+    np.testing.assert_allclose(product, np.broadcast_to(np.eye(3), product.shape), atol=1e-9)
     back = (solids.to_local @ solids.centre[..., None])[..., 0] + solids.offset
     np.testing.assert_allclose(back, 0, atol=1e-9)
 
@@ -126,7 +126,7 @@ def test_half_sizes_are_those_in_metres(store):
     placed = Placed(**{**vars(placed), "stretch": np.full((8, 3), 1.5)})
     made = assemble(placed, store, SEED, "test")
     items = np.concatenate([np.arange(store.first[t], store.first[t + 1]) for t in placed.thing])
-    np.testing.assert_allclose(made.half, 1.5 * store.half[items], rtol=1e-3)
+    np.testing.assert_allclose(made.half, 1.5 * store.half[items], rtol=1e-9)
 
 
 def test_materials_belong_to_the_thing_and_its_key_alone(store):
