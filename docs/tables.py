@@ -6,6 +6,8 @@ import re
 from importlib import import_module
 from pathlib import Path
 
+import synth_tables
+
 RESULTS = Path(__file__).parent / "results"
 COLUMNS = {
     "mask IoU": ("mask", "iou"),
@@ -18,8 +20,7 @@ COLUMNS = {
 def insert(app, docname, source):
     """Hook of Sphinx for pages as they are read.
 
-    Markdown: a comment ``<!-- results -->``, ``<!-- perturbations -->`` or ``<!-- pair perturbations -->`` is replaced
-    by the table. reST: a line
+    Markdown: comments such as ``<!-- results -->`` or ``<!-- perturbations -->`` are replaced by tables. reST: a line
     ``.. public-names:: fgbgnet.data`` is replaced by the summary and the documentation of the room's ``__all__``.
     """
     text = source[0]
@@ -28,6 +29,9 @@ def insert(app, docname, source):
         text = text.replace("<!-- perturbations -->", perturbations())
     if "<!-- pair perturbations -->" in text:
         text = text.replace("<!-- pair perturbations -->", pair_perturbations())
+    for name, table in synth_tables.TABLES.items():
+        if f"<!-- {name} -->" in text:
+            text = text.replace(f"<!-- {name} -->", table(RESULTS / "synth"))
     source[0] = re.sub(r"^\.\. public-names:: (\S+)$", lambda match: public_names(match[1]), text, flags=re.MULTILINE)
 
 

@@ -1,24 +1,33 @@
-"""How fast the synth room is: scenes and perturbations per second and core; composites are measured by compose.py.
+"""How many scenes a second one thread, or one GPU, makes.
 
-Every figure is the median of several rounds with their spread, on one thread::
+Every figure is the median of several rounds with their spread::
 
-    python examples/benchmarks/synth.py            # about a minute
-    python examples/benchmarks/synth.py --short    # seconds
+    python examples/benchmarks/synth.py                    # about a minute
+    python examples/benchmarks/synth.py --device cuda --batch 512
+    python examples/benchmarks/synth.py --out FILE         # also as JSON
+
+Perturbations and composites have scripts of their own: `perturb.py` and `compose.py`.
 """
 
 import argparse
 import os
+import platform
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
-from fgbgnet.synth import PERTURBATIONS, RandomPerturb, SceneGenerator, perturb
+from fgbgnet.files import write_json
+from fgbgnet.synth import SceneGenerator
+from fgbgnet.synth.props import props
+from fgbgnet.synth.scenes import GENERATOR_VERSION
+from fgbgnet.synth.textures import TextureBank
 
 
-def measure(name: str, unit: str, count: int, rounds: int, work: Callable[[int], None]) -> None:
-    """Prints the rate of ``work(round)``, which makes ``count`` things; round 0 is not counted."""
+def measure(name: str, unit: str, count: int, rounds: int, work: Callable[[int], None]) -> dict:
+    """Prints and returns the rate of ``work(round)``, which makes ``count`` things; round 0 is not counted."""
     work(0)
     rates = []
     for k in range(1, rounds + 1):
@@ -26,35 +35,28 @@ def measure(name: str, unit: str, count: int, rounds: int, work: Callable[[int],
         work(k)
         rates.append(count / (time.perf_counter() - start))
     low, middle, high = min(rates), statistics.median(rates), max(rates)
-    print(f"{name:34s} {middle:9.1f} {unit}/s   ({low:.1f} to {high:.1f}, {rounds} rounds)")
+    print(f"{name:34s} {middle:9.1f} {unit}/s   ({low:.1f} to {high:.1f}, {rounds} rounds)", flush=True)
+    return {"name": name, "unit": unit, "median": middle, "low": low, "high": high, "rounds": rounds}
 
 
-def scenes(size: int, count: int, rounds: int, device: str) -> None:
+def scenes(size: int, count: int, rounds: int, device: str) -> dict:
     generator = SceneGenerator(size, device=device)
 
     def work(k: int) -> None:
         generator.batch(range(k * count, (k + 1) * count))["fg_bg"].sum().item()  # .item(): wait for a GPU
 
-    measure(f"scenes {size} px, {device}", "scenes", count, rounds, work)
+    return measure(f"scenes at {size} px", "scenes", count, rounds, work)
 
 
-def perturbations(size: int, count: int, rounds: int) -> None:
-    picture, augment = SceneGenerator(size).batch([0])["bg"], RandomPerturb()
-
-    def any_of_them(k: int) -> None:
-        for seed in range(k * count, (k + 1) * count):
-            augment(picture[0], seed)
-
-    measure(f"RandomPerturb {size} px", "pictures", count, rounds, any_of_them)
-    if rounds < 3:
-        return
-    for name in PERTURBATIONS:
-
-        def this(k: int, name: str = name) -> None:
-            for seed in range(40 * k, 40 * k + 40):
-                perturb(picture, name, 3, [seed])
-
-        measure(f"  {name} {size} px", "pictures", 40, rounds, this)
+def preparations() -> dict[str, float]:
+    """What each process does once: seconds."""
+    seconds = {}
+    for name, prepare in (("store of things", props.__wrapped__), ("textures", TextureBank)):
+        start = time.perf_counter()
+        prepare(123456789)  # a seed that nothing is kept of
+        seconds[name] = time.perf_counter() - start
+        print(f"once per process: {name} {seconds[name]:.2f} s")
+    return seconds
 
 
 def main() -> None:
@@ -62,13 +64,27 @@ def main() -> None:
     short = bool(os.environ.get("FGBGNET_SHORT"))
     parser.add_argument("--short", action="store_true", default=short, help="few rounds, small counts")
     parser.add_argument("--device", default="cpu", help="where scenes are rendered")
+    parser.add_argument("--batch", type=int, help="scenes per call; 128 at 64 and 96 px, 48 at 224 px by default")
+    parser.add_argument("--out", type=Path, help="JSON file for the figures")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    rounds = 2 if arguments.short else 5
-    for size, count in ((96, 32), (224, 8)) if arguments.short else ((96, 128), (224, 48)):
-        scenes(size, count, rounds, arguments.device)
-    for size in (96, 224):
-        perturbations(size, 30 if arguments.short else 300, rounds)
+    rounds = 2 if arguments.short else 9
+    once = preparations()
+    rates = [
+        scenes(size, arguments.batch or (8 if arguments.short else count), rounds, arguments.device)
+        for size, count in ((64, 128), (96, 128), (224, 48))
+    ]
+    if arguments.out:
+        machine = "one thread of a shared machine" if arguments.device == "cpu" else torch.cuda.get_device_name()
+        record = {
+            "command": "python examples/benchmarks/synth.py --out FILE",
+            "machine": f"{machine} ({platform.machine()})",
+            "generator_version": GENERATOR_VERSION,
+            "torch": torch.__version__,
+            "once_seconds": once,
+            "rates": rates,
+        }
+        write_json(arguments.out, record)
 
 
 if __name__ == "__main__":
