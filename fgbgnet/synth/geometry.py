@@ -125,7 +125,8 @@ def intersect(kind: int, o: tuple[Tensor, ...], d: tuple[Tensor, ...], length: T
     Args:
         kind: BOX, ELLIPSOID, CYLINDER or CAPSULE.
         o: Origins x, y, z, broadcastable against the directions.
-        d: Directions x, y, z, of any length and shape.
+        d: Directions x, y, z, of any length and shape. A ray along an axis, with a component of exactly 0, misses what
+            is bounded across that axis; a random camera never casts one.
         length: Half length of the capsules' segment.
 
     Returns:
