@@ -88,7 +88,7 @@ def in_two_processes(photos: list[Path], things: list[Path], out: Path, numbers:
     out.mkdir()
     half = len(numbers) // 2
     jobs = [
-        get_context("spawn").Process(target=loop_of_2020, args=(photos, things, out, part))
+        get_context("fork").Process(target=loop_of_2020, args=(photos, things, out, part))
         for part in (numbers[:half], numbers[half:])
     ]
     for job in jobs:
