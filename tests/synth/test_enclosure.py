@@ -29,8 +29,7 @@ def test_a_scene_is_the_same_alone(numbers, seed):
 
 def test_cameras_stand_inside_their_boxes(scenes):
     assert (scenes.camera > scenes.low + 0.2).all()
-    assert (scenes.camera < scenes.high).all()
-    assert (scenes.camera < scenes.high - 0.2).all(1).mean() > 0.98
+    assert (scenes.camera < scenes.high - 0.2).all()
     assert (scenes.low[:, 1] == 0).all()
     indoors = ~scenes.outdoors
     assert scenes.high[indoors, 1].max() < 3.5
@@ -66,7 +65,7 @@ def test_depth_of_the_ground_fits_16_bit_millimetres(scenes):
     """The farthest corner, as planar depth, whether it is in sight or not; the sky has no depth."""
     farthest = np.where(scenes.axes[:, 2] > 0, scenes.high, scenes.low) - scenes.camera
     farthest[:, 1] = np.where(scenes.outdoors, -scenes.camera[:, 1], farthest[:, 1])
-    assert ((farthest * scenes.axes[:, 2]).sum(1) < 65.535).mean() > 0.998
+    assert ((farthest * scenes.axes[:, 2]).sum(1) < 65.535).all()
 
 
 def test_materials_of_faces_are_complete(scenes):
