@@ -185,6 +185,14 @@ def test_bounds_hold_all_of_a_solid_wherever_it_is(kind, centre, size, seed):
     assert torch.equal(index[0] == 0, torch.isfinite(depth[0]))
 
 
+def test_bounds_of_an_upright_capsule_are_those_of_the_box_around_it():
+    """Radius 0.5 and segment of 2 radii at a depth of 5: nearest corners at 4.5, farthest at 5.5."""
+    cameras = camera(height=400, width=400, focal=300.0)
+    left, top, right, bottom = one(CAPSULE, (0, 0, 5.0), (0.5,) * 3, length=2.0).bounds(cameras)[0]
+    assert (left, right) == (np.floor(200 - 300 * 0.5 / 4.5), np.ceil(200 + 300 * 0.5 / 4.5))
+    assert (top, bottom) == (np.floor(200 - 300 * 1.5 / 4.5), np.ceil(200 + 300 * 1.5 / 4.5))
+
+
 def test_a_box_through_the_plane_of_the_camera_is_seen_to_the_border():
     """A floor that begins behind the camera: its bounds are cut at the near plane and reach the lower border."""
     depth, _ = cast_solids(one(BOX, (0.1, -2.0, 0.0), (4.0, 1.0, 30.0)), camera())

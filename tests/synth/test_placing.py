@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, strategies as st
 from scipy.spatial.transform import Rotation
 
+from fgbgnet.synth.draws import Draws
 from fgbgnet.synth.geometry import BOX, CAPSULE, CYLINDER, ELLIPSOID, Solids
+from fgbgnet.synth.materials import DRAWS, draw_materials
 from fgbgnet.synth.placing import Placed, assemble, joined, keys, tumbled, turned
 from fgbgnet.synth.props import props
 
@@ -139,6 +141,21 @@ def test_materials_belong_to_the_thing_and_its_key_alone(store):
     np.testing.assert_array_equal(same[: len(second)], second)
     assert not np.array_equal(assemble(both, store, SEED, "other").materials, made.materials)
     assert not np.array_equal(assemble(both, store, SEED + 1, "test").materials, made.materials)
+
+
+@given(st.integers(0, 999))
+def test_every_solid_has_the_material_of_its_own_finish(store, seed):
+    """Drawn one by one from the thing's key plus the number of the finish."""
+    placed = some(store, seed)
+    made = assemble(placed, store, SEED, "test")
+    items = np.concatenate([np.arange(store.first[thing], store.first[thing + 1]) for thing in placed.thing])
+    for row in np.random.default_rng(seed).integers(len(items), size=5):
+        owner, own = made.owner[row], store.finish[items[row]]
+        finish = store.finishes[store.first_finish[placed.thing[owner]] + own]
+        u = Draws(SEED, "test", [placed.key[owner] + own]).uniform(0, 1, (DRAWS,))
+        expected = draw_materials(finish[None], u, placed.apparent[owner : owner + 1])[0]
+        np.testing.assert_array_equal(made.materials[made.row[row]], expected)
+        assert made.thing[made.row[row]] == owner
 
 
 @given(st.lists(angles, min_size=1, max_size=5))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
+from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from fgbgnet.synth.enclosure import LIGHT_WIDTH, Enclosures
@@ -168,6 +169,15 @@ def test_feather_and_lens_spread_the_edge_and_keep_the_area(bank):
         np.testing.assert_array_equal(out["fg_bg"][outside], out["bg"][outside])
 
 
+def test_a_feather_is_two_blurs_of_the_alpha_and_the_lens_one_more(bank):
+    hard = rendered(scene((0.2, 0.1, 0.0), [(CENTRE, 0.8)]), bank)["alpha"][0].astype(np.float64)
+    found = rendered(scene((0.2, 0.1, 0.0), [(CENTRE, 0.8)], feather=0.25, lens=0.1), bank)["alpha"][0]
+    for weight in (0.25, 0.25, 0.1):
+        for axis in (0, 1):
+            hard = ndimage.correlate1d(hard, [weight, 1 - 2 * weight, weight], axis=axis, mode="nearest")
+    np.testing.assert_allclose(found, hard, atol=1e-6)
+
+
 def test_the_nearer_of_two_spheres_wins(bank):
     balls = [(np.array([-0.2, 1.5, 4.0]), 0.6), (np.array([0.3, 1.5, 6.0]), 1.0)]
     out = rendered(scene((0.0, 0.05, 0.0), balls), bank)
@@ -192,6 +202,19 @@ def test_furniture_in_front_hides_the_figure(bank):
     assert (np.isfinite(far) & np.isfinite(near) & clear).sum() > 20
     unchanged = np.broadcast_to(out["alpha"] == 0, out["bg"].shape)
     np.testing.assert_array_equal(out["fg_bg"][unchanged], out["bg"][unchanged])
+
+
+def test_furniture_before_the_sky_has_depth_and_the_sky_beside_it_has_none(bank):
+    camera, ball = CAMERAS["up"], (np.array([0.6, 4.5, 6.0]), 1.2)
+    out = rendered(scene(camera, furniture=[ball], outdoors=True), bank)
+    depth, clear = sphere_depth(view(camera), *ball)
+    sky = box_depth(view(camera))[1] != 2
+    inside, beside = sky & np.isfinite(depth) & (clear > 1e-2), sky & np.isinf(depth) & (clear > 1e-2)
+    assert inside.sum() > 50
+    assert out["depth_valid"][0][inside].all()
+    np.testing.assert_allclose(out["depth_bg"][0][inside], depth[inside], rtol=1e-3)
+    assert not out["depth_valid"][0][beside].any()
+    assert (out["depth_bg"][0][beside] == 0).all()
 
 
 def test_a_sun_straight_above_throws_a_shadow_below_the_ball(bank):
