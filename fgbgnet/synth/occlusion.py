@@ -61,7 +61,7 @@ def padded(table: Array, scenes: Array, lights: Array, device: torch.device) -> 
     """
     count = np.bincount(scenes, minlength=len(lights))
     rank = np.arange(len(scenes)) - np.repeat(np.cumsum(count) - count, count)
-    most = -(-max(1, int(count.max(initial=0))) // _AT_ONCE) * _AT_ONCE
+    most = max(1, int(count.max(initial=0)))
     full = np.zeros((len(lights), most, 12))
     full[:, :, 9] = _FAR  # those that are missing are far away, and so is their light
     full[scenes, rank] = table
@@ -89,7 +89,8 @@ def _approach(c: Tensor, position: Vector) -> tuple[Tensor, Tensor, Tensor]:
     span = (square - towards).sub_(towards).add_(c[16]).clamp_(min=1e-6)
     back = square - towards
     t = (back / span).clamp_(0, 1)
-    closest = (square - back.mul_(t)).clamp_(min=0).sqrt_()
+    # In full: the lamp may be nearer than the ball (t = 1), or even inside of it.
+    closest = (t * span).sub_(back).sub_(back).mul_(t).add_(square).clamp_(min=0).sqrt_()
     return square.sqrt_(), closest, t.mul_(span.sqrt_())
 
 

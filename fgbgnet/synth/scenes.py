@@ -17,7 +17,7 @@ from fgbgnet.synth.props import props
 from fgbgnet.synth.rendering import SceneBatch, render
 from fgbgnet.synth.textures import TextureBank
 
-_PIXELS_PER_CHUNK = 220_000
+_PIXELS_PER_CHUNK = 160_000
 """Scenes are rendered a few at a time, so that the arrays of a step stay in the cache of a CPU."""
 
 _LAYERS = (
