@@ -18,10 +18,10 @@ def test_public_api_is_what_was_decided():
     """A change here is a change for users: mention it in the changelog."""
     assert fgbgnet.__all__ == [
         "Blocks", "ComposedDataset", "DepthLoss", "DepthMetrics", "DualHeadUNet", "DualTaskLoss", "FgBgError",
-        "Manifest", "MaskLoss", "MaskMetrics", "PairedFgBgDataset", "Prediction", "Sample", "SceneDataset", "SceneGenerator", "compose",
-        "create_model", "eval_transform", "evaluate", "freeze_branch", "frozen", "frozen_branches", "list_encoders",
-        "list_models", "load_model", "make_loader", "match_patterns", "perturb", "seeded_split", "train_transform",
-        "unfreeze_branch",
+        "Manifest", "MaskLoss", "MaskMetrics", "PairedFgBgDataset", "Prediction", "Sample", "SceneDataset",
+        "SceneGenerator", "compose", "create_model", "eval_transform", "evaluate", "freeze_branch", "frozen",
+        "frozen_branches", "list_encoders", "list_models", "load_model", "make_loader", "match_patterns", "perturb",
+        "seeded_split", "train_transform", "unfreeze_branch",
     ]  # fmt: skip
 
 
