@@ -25,15 +25,17 @@ from torch.utils.data import DataLoader, IterableDataset
 import fgbgnet
 from fgbgnet import PairedFgBgDataset, create_model, evaluate
 from fgbgnet.files import atomic_path, write_json
-from fgbgnet.losses import DualTaskLoss
+from fgbgnet.losses import DepthLoss, DualTaskLoss
 from fgbgnet.synth import RandomPairPerturb, SceneDataset, SceneGenerator
 from fgbgnet.synth.scenes import GENERATOR_VERSION
 
 MODEL = "fgbgnet_xs"
-STAGES = ((64, 32, 1500), (128, 12, 450))
+STAGES = ((64, 32, 1000), (176, 8, 620))
 """Side of the pictures, scenes of a batch, steps."""
 SHORT_STAGES = ((32, 4, 3), (48, 2, 2))
 LEARNING_RATE = 4e-3
+SKY = 60.0
+"""Metres that the network learns for the sky: without them it may say anything there."""
 PERTURBATIONS = {"clean": None, "mixed 1": ("mixed", 1), "mixed 3": ("mixed", 3), "mixed 5": ("mixed", 5)}
 KEYS = ("bg", "fg_bg", "mask", "depth", "depth_valid")
 
@@ -54,6 +56,8 @@ class FreshBatches(IterableDataset):
             numbers = range(first, first + self.batch_size)
             scenes = self.generator.batch(numbers)
             flipped = np.random.default_rng((self.seed, first)).random(self.batch_size) < 0.5
+            scenes["depth"] = torch.where(scenes["depth_valid"], scenes["depth"], SKY)
+            scenes["depth_valid"] = torch.ones_like(scenes["depth_valid"])
             batch = {key: scenes[key] for key in KEYS}
             batch = {
                 key: torch.where(torch.from_numpy(flipped).view(-1, 1, 1, 1), x.flip(3), x) for key, x in batch.items()
@@ -69,7 +73,7 @@ def train(stages, seed: int, workers: int, checkpoint: Path | None):
     """Trains through the stages; returns the model and how long it took in seconds."""
     torch.manual_seed(seed)
     model = create_model(MODEL).to(memory_format=torch.channels_last)
-    criterion = DualTaskLoss(weights={"depth": 0.5})
+    criterion = DualTaskLoss(depth=DepthLoss(space="log"))
     optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=1e-3)
     total = sum(steps for _, _, steps in stages)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: _one_cycle(k / total))

@@ -29,7 +29,7 @@ class Foregrounds:
 
     Args:
         placed: The figures.
-        camouflaged: (B,) whether they look like a wall or the floor.
+        mimicry: (B,) share of their materials that look like a wall or the floor: all of them, some, or none.
         model: (B,) the face that they look like.
         light: (B, `fgbgnet.synth.enclosure.LIGHT_WIDTH`) that lights them: that of the scene, or one of their own, as
             in composites, where they cast no shadow either.
@@ -38,7 +38,7 @@ class Foregrounds:
     """
 
     placed: Placed
-    camouflaged: Array
+    mimicry: Array
     model: Array
     light: Array
     hardness: Array
@@ -185,7 +185,8 @@ def draw_foregrounds(seed: int, scenes: Enclosures, store: Props, numbers: Array
     """
     draws = Draws(seed, "foreground", numbers)
     shape = (FIGURES,)
-    camouflaged, pasted = draws.chance(0.12), draws.chance(0.45)
+    mimicry = np.array([1.0, 0.35, 0.0])[draws.pick((0.12, 0.28, 0.6))]
+    pasted = draws.chance(0.45)
     model = np.array([0, 2, 5])[draws.pick((1, 1, 1))]
     used = np.arange(FIGURES) < 1 + draws.pick((0.68, 0.22, 0.1))[:, None]
     thing = store.choose("figures", draws.uniform(0, 1, shape))
@@ -206,16 +207,17 @@ def draw_foregrounds(seed: int, scenes: Enclosures, store: Props, numbers: Array
     hardness = np.array([1.0, 1.0, 1.6, 4.0])[draws.pick((1, 1, 1, 1))]
     feather = np.where(draws.chance(0.35), draws.uniform(0.05, 0.25), 0.0)
     light = np.where(pasted[:, None], light, scenes.light)
-    return Foregrounds(placed, camouflaged, model, light, hardness, feather)
+    return Foregrounds(placed, mimicry, model, light, hardness, feather)
 
 
 def camouflage(seed: int, figures: Assembly, foregrounds: Foregrounds, scenes: Enclosures) -> None:
-    """Gives the figures of some scenes, in place, the material of a face of their scene."""
+    """Gives parts of figures, in place, the material of a face of their scene, so that they are hard to see."""
     scene = figures.thing_scene[figures.thing]
-    chosen = np.flatnonzero(foregrounds.camouflaged[scene])
+    part = np.arange(len(scene)) - np.searchsorted(figures.thing, figures.thing)
+    u = Draws(seed, "camouflage", foregrounds.placed.key[figures.thing] + part).uniform(0, 1, (6,))
+    chosen = np.flatnonzero(u[:, 5] < foregrounds.mimicry[scene])
     scene = scene[chosen]
-    u = Draws(seed, "camouflage", foregrounds.placed.key[figures.thing[chosen]]).uniform(0, 1, (5,))
-    figures.materials[chosen] = lookalikes(scenes.faces[scene, foregrounds.model[scene]], u)
+    figures.materials[chosen] = lookalikes(scenes.faces[scene, foregrounds.model[scene]], u[chosen])
 
 
 def _placed(draws: Draws, scenes: Enclosures, size: Array, grounded: Array, aspect: float) -> tuple[Array, Array]:
