@@ -175,15 +175,13 @@ def depth_rank_correlation(model, dataset) -> dict[str, float] | None:
     return {"model": float(model_), "row_floor": float(floor), "pictures": len(figures)}
 
 
-def judge(model, dataset, floors: bool = True) -> dict:
+def judge(model, dataset) -> dict:
     """Pooled and image-mean IoU of model and floors for each perturbation, and the depth's rank correlation."""
     result: dict = {"n": len(dataset), "depth_rank_correlation": depth_rank_correlation(model, dataset)}
     for title, perturbation in PERTURBATIONS.items():
-        figures = evaluate(model, dataset, perturbation=perturbation, floors=floors, progress=False)
-        result[title] = {
-            "model": figures.mask,
-            "floors": {k: v for k, v in figures.floors.items() if "difference" in k},
-        }
+        figures = evaluate(model, dataset, perturbation=perturbation, progress=False).to_dict()
+        floors = {name: values for name, values in figures["floors"].items() if "difference" in name}
+        result[title] = {"model": figures["mask"], "floors": floors}
     return result
 
 

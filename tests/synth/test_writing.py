@@ -7,6 +7,7 @@ from fgbgnet.data import Manifest, PairedFgBgDataset, seeded_split
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.synth import SceneDataset, write_scenes
 from fgbgnet.synth.arguments import allowed_cpus
+from fgbgnet.synth.scenes import GENERATOR_VERSION
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def test_more_scenes_go_on(dataset, tmp_path):
 def test_scenes_of_another_version_are_refused(dataset, tmp_path, monkeypatch):
     write_scenes(dataset.subset([0]), tmp_path, progress=False)
     monkeypatch.setattr("fgbgnet.synth.writing.GENERATOR_VERSION", 99)
-    with pytest.raises(InvalidArgumentError, match="generator_version: 1 there, 99 now"):
+    with pytest.raises(InvalidArgumentError, match=f"generator_version: {GENERATOR_VERSION} there, 99 now"):
         write_scenes(dataset, tmp_path, progress=False)
 
 
