@@ -79,4 +79,24 @@ def speed(folder):
     return _command(content) + f"\n{content['machine']}.\n\n" + _table(["one thread", "median", "range"], rows)
 
 
-TABLES = {"scene statistics": statistics, "transfer": transfer, "scene speed": speed}
+def composites(folder):
+    """Rates of `compose` and `ComposedDataset` beside the loop of 2020, and their ratios within a round."""
+    path = folder / "compose.json"
+    if not path.exists():
+        return NOT_YET
+    content = _load(path)
+    parts = [_command(content)]
+    titles = {
+        "samples_per_second_written": "written, samples/s",
+        "samples_per_second_and_core_in_memory": "in memory, samples/s and core",
+        "ratios": "ratio within a round",
+    }
+    for key, title in titles.items():
+        rows = [
+            [name, f"{v['median']:.3g}", f"{v['least']:.3g} to {v['most']:.3g}"] for name, v in content[key].items()
+        ]
+        parts.append(_table([title, "median", "range"], rows))
+    return "\n\n".join(parts)
+
+
+TABLES = {"scene statistics": statistics, "transfer": transfer, "scene speed": speed, "composite speed": composites}

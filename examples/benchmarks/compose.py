@@ -5,7 +5,7 @@ process. It is measured on pictures that were brought to their size before, as i
 which it then has to resize. `compose` gets the pictures as they are, writes four kinds of files instead of two, and
 draws edges, colours and shadows. All take turns within a round, and ratios are of one round::
 
-    python examples/benchmarks/compose.py --out docs/results/compose.json
+    python examples/benchmarks/compose.py --out docs/results/synth/compose.json
     python examples/benchmarks/compose.py --backgrounds photographs --cutouts cutouts
 """
 
@@ -179,7 +179,7 @@ def main() -> None:
         )
     }
     result = {
-        "command": "python examples/benchmarks/compose.py --out docs/results/compose.json",
+        "command": "python examples/benchmarks/compose.py --out docs/results/synth/compose.json",
         "samples": count, "rounds": rounds, "size": SIDE, "cpus": os.cpu_count(),
         "samples_per_second_written": {name: summary(values) for name, values in disk.items()},
         "samples_per_second_and_core_in_memory": {name: summary(values) for name, values in memory.items()},
