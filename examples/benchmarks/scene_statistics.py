@@ -17,8 +17,8 @@ from PIL import Image
 from fgbgnet import PairedFgBgDataset
 from fgbgnet.files import write_json
 from fgbgnet.synth import SceneGenerator
-from fgbgnet.synth.cutouts import find_pictures, load_background
-from fgbgnet.synth.scenes import GENERATOR_VERSION
+from fgbgnet.synth.composites.cutouts import find_pictures, load_background
+from fgbgnet.synth.scenes.generator import GENERATOR_VERSION
 
 SIZE = 128
 

@@ -21,9 +21,9 @@ import torch
 
 from fgbgnet.files import write_json
 from fgbgnet.synth import SceneGenerator
-from fgbgnet.synth.props import props
-from fgbgnet.synth.scenes import GENERATOR_VERSION
-from fgbgnet.synth.textures import TextureBank
+from fgbgnet.synth.scenes.generator import GENERATOR_VERSION
+from fgbgnet.synth.scenes.props import props
+from fgbgnet.synth.scenes.textures import TextureBank
 
 
 def measure(name: str, unit: str, count: int, rounds: int, work: Callable[[int], None]) -> dict:

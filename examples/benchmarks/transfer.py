@@ -27,7 +27,7 @@ from fgbgnet import PairedFgBgDataset, create_model, evaluate
 from fgbgnet.files import atomic_path, write_json
 from fgbgnet.losses import DepthLoss, DualTaskLoss
 from fgbgnet.synth import RandomPairPerturb, SceneDataset, SceneGenerator
-from fgbgnet.synth.scenes import GENERATOR_VERSION
+from fgbgnet.synth.scenes.generator import GENERATOR_VERSION
 
 MODEL = "fgbgnet_xs"
 STAGES = ((64, 32, 1000), (176, 8, 620))

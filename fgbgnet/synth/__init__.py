@@ -1,7 +1,6 @@
 """Quadruples out of nothing, and out of cut-outs; and backgrounds as imperfect as real ones."""
 
-from fgbgnet.synth.compose import compose
-from fgbgnet.synth.composed_dataset import ComposedDataset
+from fgbgnet.synth.composites import ComposedDataset, CompositeStyle, compose
 from fgbgnet.synth.perturb import (
     MAX_SEVERITY,
     PAIR_PERTURBATIONS,
@@ -13,11 +12,8 @@ from fgbgnet.synth.perturb import (
     perturb,
     perturb_pair,
 )
-from fgbgnet.synth.scene_dataset import SceneDataset
-from fgbgnet.synth.scenes import SceneGenerator
-from fgbgnet.synth.style import CompositeStyle
+from fgbgnet.synth.scenes import SceneDataset, SceneGenerator, write_scenes
 from fgbgnet.synth.teachers import Teacher, annotate, load_teacher
-from fgbgnet.synth.writing import write_scenes
 
 __all__ = [
     "MAX_SEVERITY",

@@ -14,13 +14,12 @@ from PIL import Image
 
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.files import write_json
-from fgbgnet.synth.geometry import Array
 
 _RECORD = "settings.json"
 _SHOWN = 3
 
 
-def encode(pixels: Array, quality: int | None = None) -> bytes:
+def encode(pixels: npt.NDArray[Any], quality: int | None = None) -> bytes:
     """uint8 or uint16 (H, W) or uint8 (H, W, 3) -> bytes of a PNG, or of a JPEG if there is a quality."""
     buffer = io.BytesIO()
     image = Image.fromarray(pixels)
