@@ -81,8 +81,8 @@ def compose(
     Returns:
         Path of the manifest. Its columns ``fg_ids``, ``boxes`` (x0 y0 x1 y1 in pixels) and those of the numbers of
         `fgbgnet.synth.composites.placement.Placement` have one value for each cut-out, the farthest first, with ``/``
-        between them. ``fg_id`` is the cut-out of the pair: with ``max_cutouts`` above 1, samples with another ``fg_id`` may
-        show it, too, so that foregrounds are held out by composing from two folders.
+        between them. ``fg_id`` is the cut-out of the pair: with ``max_cutouts`` above 1, samples with another ``fg_id``
+        may show it, too, so that foregrounds are held out by composing from two folders.
 
     Raises:
         MissingFileError: If a folder or file does not exist.
