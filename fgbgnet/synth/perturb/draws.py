@@ -139,7 +139,7 @@ def cast_shadow(rng: np.random.Generator, severity: float) -> list[float]:
         length = rng.uniform(0.4, 1.4)
         # A place that is in the shadow, not its foot, lies in the picture.
         inside, part = rng.uniform(0.1, 0.9, 2), rng.uniform(0.1, 0.9)
-        row += [*(inside - part * length * np.array(row[3:5])), length]
+        row += [*inside, part * length, length]
         row += list(width * (0.6 + 0.4 * rng.random()) * rng.uniform(0.5, 1.5, OUTLINE))
     return [float(value) for value in row]
 

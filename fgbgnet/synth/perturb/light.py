@@ -8,7 +8,7 @@ texture.
 from torch import Tensor
 
 from fgbgnet.synth.perturb.optics import blur
-from fgbgnet.synth.perturb.shapes import CONTOUR_PARAMETERS, blob, column, coordinates, field, smooth
+from fgbgnet.synth.perturb.shapes import CONTOUR_PARAMETERS, blob, column, field, offsets, smooth
 
 OCCLUDERS = 3
 """Things that throw a shadow in `cast_shadow`."""
@@ -45,19 +45,17 @@ def cast_shadow(pictures: Tensor, parameters: Tensor) -> Tensor:
 
     Args:
         pictures: (B, 3, H, W).
-        parameters: (B, 3 + 4 + 3 * 11): factor on R, G, B in the umbra; cosine and sine of the direction; width of the
-            penumbra at the foot, and what it gains per length; then for each thing its foot (1 = width or height), its
-            length, and 8 widths from foot to head. Lengths and widths are fractions of the shorter side.
+        parameters: (B, 3 + 4 + 3 * 12): factor on R, G, B in the umbra; cosine and sine of the direction; width of the
+            penumbra at the foot, and what it gains per length; then for each thing a place on the middle line of its
+            shadow (1 = width or height), how far that is from the foot, its length, and 8 widths from foot to head.
+            Lengths and widths are fractions of the shorter side.
     """
-    height, width = pictures.shape[-2:]
-    side = min(height, width)
-    columns, rows = coordinates(pictures)
     cosine, sine = column(parameters, 3), column(parameters, 4)
-    things = parameters[:, 7:].reshape(len(pictures), OCCLUDERS, 3 + OUTLINE, 1, 1)
-    x, y = (columns - things[:, :, 0]) * (width / side), (rows - things[:, :, 1]) * (height / side)
-    along, across, length = x * cosine + y * sine, y * cosine - x * sine, things[:, :, 2]
+    things = parameters[:, 7:].reshape(len(pictures), OCCLUDERS, 4 + OUTLINE, 1, 1)
+    x, y = offsets(pictures, things[:, :, 0], things[:, :, 1])
+    along, across, length = x * cosine + y * sine + things[:, :, 2], y * cosine - x * sine, things[:, :, 3]
     penumbra = column(parameters, 5) + column(parameters, 6) * along.clamp_min(0)
-    half = _outline(things[:, :, 3:, 0, 0].flatten(0, 1), along / length) / 2
+    half = _outline(things[:, :, 4:, 0, 0].flatten(0, 1), along / length) / 2
     cover = smooth((across + half) / penumbra + 0.5) - smooth((across - half) / penumbra + 0.5)
     dark = 1 - cover * (smooth(along / penumbra + 0.5) - smooth((along - length) / penumbra + 0.5))
     lit = dark[:, 0] * dark[:, 1] * dark[:, 2]
@@ -128,11 +126,7 @@ def glare(pictures: Tensor, parameters: Tensor) -> Tensor:
             and sine of the direction; half-widths at half the brightness along the streak and across it (1 = the
             shorter side).
     """
-    height, width = pictures.shape[-2:]
-    side = min(height, width)
-    columns, rows = coordinates(pictures)
-    x = (columns - column(parameters, 3)) * (width / side)
-    y = (rows - column(parameters, 4)) * (height / side)
+    x, y = offsets(pictures, column(parameters, 3), column(parameters, 4))
     cosine, sine = column(parameters, 5), column(parameters, 6)
     along, across = (x * cosine + y * sine) / column(parameters, 7), (y * cosine - x * sine) / column(parameters, 8)
     return _add_light(pictures, parameters[:, :3, None, None] / ((1 + along * along) * (1 + across * across)))

@@ -118,12 +118,8 @@ def recolour(frames: Tensor, scenes: Tensor, masks: Tensor, parameters: Tensor) 
 
 
 def _coarse(layers: Tensor, sigma: float) -> Tensor:
-    """Layers blurred by a large part of the shorter side; computed at a lower resolution, which is all it needs."""
-    size = layers.shape[-2:]
-    step = max(1, min(size) // 32)
-    small = F.avg_pool2d(layers, step, ceil_mode=True, count_include_pad=False)
-    large: Tensor = F.interpolate(blur(small, small.new_full((len(small), 1), sigma)), size, mode="bilinear")
-    return large
+    """Layers blurred by a part of the shorter side."""
+    return blur(layers, layers.new_full((len(layers), 1), sigma))
 
 
 __all__ = ["cut_out", "move", "recolour", "remove"]

@@ -122,8 +122,9 @@ PAIR_PERTURBATIONS: dict[str, PairPerturbation] = {
         ),
         PairPerturbation(
             "removed_object",
-            "A piece of the scene, 4 to 19 % of the shorter side in radius at most, is missing in the background; "
-            "what is around goes on there. It belongs to the scene, so the mask does not show it.",
+            "A piece of the scene with a radius of 4 to 19 % of the shorter side, here and there up to half as much "
+            "again, is missing in the background; what is around goes on there. It belongs to the scene, so the mask "
+            "does not show it.",
             _scenery(objects.remove),
             draws.removed,
             ("bg", "fg_bg"),

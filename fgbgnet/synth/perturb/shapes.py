@@ -21,12 +21,22 @@ def smooth(cover: Tensor) -> Tensor:
     return cover * cover * (3 - 2 * cover)
 
 
-def coordinates(layer: Tensor) -> tuple[Tensor, Tensor]:
-    """Columns (W,) and rows (H, 1) of pixel centres as fractions of the width and the height."""
+def offsets(layer: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """How far right of and below a place the pixel centres are, as fractions of the shorter side.
+
+    Args:
+        layer: Gives the size (..., H, W), the type and the device.
+        x: Place as a fraction of the width, (..., 1, 1).
+        y: Place as a fraction of the height, (..., 1, 1).
+
+    Returns:
+        (..., 1, W) and (..., H, 1).
+    """
     height, width = layer.shape[-2:]
+    side = min(height, width)
     columns = torch.arange(width, dtype=layer.dtype, device=layer.device)
     rows = torch.arange(height, dtype=layer.dtype, device=layer.device)[:, None]
-    return (columns + 0.5) / width, (rows + 0.5) / height
+    return ((columns + 0.5) / width - x) * (width / side), ((rows + 0.5) / height - y) * (height / side)
 
 
 def field(parameters: Tensor, cells: int, height: int, width: int) -> Tensor:
@@ -42,12 +52,11 @@ def blob(parameters: Tensor, like: Tensor) -> Tensor:
     """An ellipse with an irregular contour: 1 inside, 0 outside, smooth across the edge, (B, 1, H, W).
 
     Args:
-        parameters: (B, 7 + 36): centre x, y and radii a, b (1 = width or height), cosine and sine of the angle, width
-            of the edge (1 = the radius), then the 6 x 6 displacements of the contour.
+        parameters: (B, 7 + 36): centre x, y (1 = width or height), radii a, b (1 = the shorter side), cosine and sine
+            of the angle, width of the edge (1 = the radius), then the 6 x 6 displacements of the contour.
         like: Gives the size (..., H, W), the type and the device.
     """
-    columns, rows = coordinates(like)
-    x, y = columns - column(parameters, 0), rows - column(parameters, 1)
+    x, y = offsets(like, column(parameters, 0), column(parameters, 1))
     cosine, sine = column(parameters, 4), column(parameters, 5)
     u, v = (x * cosine + y * sine) / column(parameters, 2), (y * cosine - x * sine) / column(parameters, 3)
     radius = (u * u + v * v).sqrt_()
@@ -55,4 +64,4 @@ def blob(parameters: Tensor, like: Tensor) -> Tensor:
     return smooth((1 - radius) / column(parameters, 6) + 0.5)
 
 
-__all__ = ["CONTOUR_GRID", "CONTOUR_PARAMETERS", "blob", "column", "coordinates", "field", "smooth"]
+__all__ = ["CONTOUR_GRID", "CONTOUR_PARAMETERS", "blob", "column", "field", "offsets", "smooth"]

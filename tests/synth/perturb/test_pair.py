@@ -188,6 +188,17 @@ def test_changes_of_the_scene_are_not_foreground(name, scenes):
         assert torch.equal(changed[key], scenes[key])
 
 
+@pytest.mark.parametrize(("height", "width"), [(60, 60), (60, 180), (180, 60)])
+def test_what_is_removed_is_as_large_as_it_claims_in_pictures_of_any_shape(height, width):
+    noise = torch.rand(200, 3, height, width, generator=torch.Generator().manual_seed(0))
+    pair = {"bg": noise, "fg_bg": noise, "mask": torch.zeros(200, 1, height, width)}
+    differs = (perturb_pair(pair, "removed_object", 5, range(200))["bg"] != noise).any(1)
+    sides = torch.cat([differs.any(dim).sum(1) for dim in (1, 2)])  # of the box, if nothing is cut off
+    assert sides.min() > 0
+    assert sides.max() <= 2 * 1.5 * 0.19 * 60 + 1
+    assert 0.19 * 60 < sides.float().mean() < 2 * 0.19 * 60
+
+
 @pytest.mark.parametrize("name", ["removed_object", "moved_object"])
 def test_changes_of_the_scene_in_the_frame_stay_behind_the_foreground(name, scenes):
     changed = perturb_pair(scenes, name, 5, range(6), "fg_bg")
