@@ -96,8 +96,11 @@ def main() -> None:
     rows = []
     for manifest in arguments.depth:
         for sample in PairedFgBgDataset(manifest):
-            depth = Image.fromarray(sample["depth"][0].numpy()).resize((SIZE, SIZE), Image.Resampling.NEAREST)
-            rows.append(depth_figures(np.asarray(depth), np.ones((SIZE, SIZE), dtype=bool)))
+            depth, valid = (
+                np.asarray(Image.fromarray(sample[key][0].numpy()).resize((SIZE, SIZE), Image.Resampling.NEAREST))
+                for key in ("depth", "depth_valid")
+            )
+            rows.append(depth_figures(depth, valid))
     if rows:
         depths[f"given depth maps ({len(rows)})"] = summary(rows)
     for table in (pictures, depths):

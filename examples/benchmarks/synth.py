@@ -13,10 +13,12 @@ import argparse
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from fgbgnet.files import write_json
@@ -48,6 +50,17 @@ def scenes(size: int, count: int, rounds: int, device: str) -> dict:
     return measure(f"scenes at {size} px", "scenes", count, rounds, work)
 
 
+def layouts(count: int, rounds: int) -> dict:
+    """What stands where, without a pixel: the part that is always done on the CPU, but for the cutting into tiles."""
+    generator = SceneGenerator(224)
+
+    def work(k: int) -> None:
+        numbers = np.arange(k * count, (k + 1) * count)
+        generator._draw(numbers, numbers)
+
+    return measure("layouts, without a pixel", "scenes", count, rounds, work)
+
+
 def preparations() -> dict[str, float]:
     """What each process does once: seconds."""
     seconds = {}
@@ -74,10 +87,11 @@ def main() -> None:
         scenes(size, arguments.batch or (8 if arguments.short else count), rounds, arguments.device)
         for size, count in ((64, 128), (96, 128), (224, 48))
     ]
+    rates.insert(0, layouts(16 if arguments.short else 256, rounds))
     if arguments.out:
         machine = "one thread of a shared machine" if arguments.device == "cpu" else torch.cuda.get_device_name()
         record = {
-            "command": "python examples/benchmarks/synth.py --out FILE",
+            "command": " ".join(["python examples/benchmarks/synth.py", *sys.argv[1:]]),
             "machine": f"{machine} ({platform.machine()})",
             "generator_version": GENERATOR_VERSION,
             "torch": torch.__version__,

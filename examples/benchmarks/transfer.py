@@ -98,7 +98,7 @@ def train(stages, seed: int, workers: int, checkpoint: Path | None):
             losses.append([loss["mask"].item(), loss["depth"].item()])
             step = first_step + k + 1
             if step % 100 == 0 or step == total:
-                _report(step, total, losses[-100:], time.perf_counter() - begin, (step - done) * batch_size)
+                _report(step, total, losses[-100:], time.perf_counter() - begin)
                 _save(
                     checkpoint,
                     state,
@@ -115,7 +115,7 @@ def _one_cycle(x: float) -> float:
     return min(x / 0.1 + 0.05, 1.0) * (0.5 + 0.5 * math.cos(math.pi * min(x, 1.0))) + 1e-3
 
 
-def _report(step, total, recent, seconds, _) -> None:
+def _report(step, total, recent, seconds) -> None:
     mask, depth = (statistics.mean(values) for values in zip(*recent, strict=True))
     left = seconds / step * (total - step)
     print(

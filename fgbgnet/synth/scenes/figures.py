@@ -7,7 +7,7 @@ import numpy as np
 
 from fgbgnet.synth.scenes.geometry import Array
 from fgbgnet.synth.scenes.materials import Finish, emitting, finish
-from fgbgnet.synth.scenes.parts import BOX, CAPSULE, CYLINDER, ELLIPSOID, Group, vec, yaw
+from fgbgnet.synth.scenes.parts import BOX, CAPSULE, CYLINDER, ELLIPSOID, Group, turned, vec
 
 Dress = Callable[..., Finish]
 """Gives the finish of a part; takes the families of texture and keyword arguments of `finish`."""
@@ -101,7 +101,8 @@ def animal(rng: np.random.Generator, dress: Dress = dress) -> Group:
         coat,
         casts=False,
     )
-    return group.place(np.zeros(3), np.eye(3), float(np.exp(rng.uniform(-0.7, 0.6))))
+    scale = float(np.exp(rng.uniform(-0.7, 0.6)))
+    return group.place(vec(0, -scale * group.lowest(), 0), np.eye(3), scale)
 
 
 def vehicle(rng: np.random.Generator, dress: Dress = dress) -> Group:
@@ -141,7 +142,7 @@ def thing(rng: np.random.Generator, dress: Dress = dress) -> Group:
     for k in range(int(rng.integers(3, 10))):
         size = float(np.exp(rng.uniform(-2.2, -0.7)))
         half = size * np.exp(rng.uniform(-0.9 if not thin else -2.4, 0.2, 3))
-        tilt = yaw(rng.uniform(0, 6.3)) if rng.random() < 0.6 else np.linalg.qr(rng.normal(size=(3, 3)))[0]
+        tilt = turned(rng.uniform(0, 6.3)) if rng.random() < 0.6 else np.linalg.qr(rng.normal(size=(3, 3)))[0]
         if k == 0:
             centre = np.array([0.0, size, 0.0])
         else:

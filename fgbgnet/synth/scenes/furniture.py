@@ -6,7 +6,7 @@ import numpy as np
 
 from fgbgnet.synth.scenes.figures import vehicle
 from fgbgnet.synth.scenes.materials import emitting, finish, plain
-from fgbgnet.synth.scenes.parts import BOX, CYLINDER, ELLIPSOID, Group
+from fgbgnet.synth.scenes.parts import BOX, CYLINDER, ELLIPSOID, Group, vec
 
 Maker = Callable[[np.random.Generator], Group]
 
@@ -51,7 +51,7 @@ def sofa(rng: np.random.Generator) -> Group:
     for _ in range(int(rng.integers(0, 4))):
         where = (rng.uniform(-0.8, 0.8) * wide, 0.55, 0.15)
         group.add(ELLIPSOID, where, (0.2, 0.17, 0.08), finish(texels=200), casts=False)
-    return group
+    return group.place(vec(0, -group.lowest(), 0), np.eye(3))
 
 
 def cabinet(rng: np.random.Generator) -> Group:

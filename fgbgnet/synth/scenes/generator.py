@@ -35,8 +35,9 @@ class SceneGenerator:
     Scene ``i`` is a function of (seed, i) alone: the same bits on a CPU in any batch, order and process, as long as
     `GENERATOR_VERSION` is the same.
     Depth is planar z in metres at the pixel centre (in a pixel of the mask whose centre is free, at the
-    nearest of its corners). The sky has no depth. The mask is where the alpha is at least
-    one half; there, and only there, ``depth`` differs from ``depth_bg``. Shadows of the foreground are in ``fg_bg`` and
+    nearest of its corners). The sky has no depth. The mask is where a figure is hit and the alpha is at
+    least one half; there, and only there, ``depth`` differs from ``depth_bg``. About one mask in fifty is empty:
+    everything new is hidden, or out of sight. Shadows of the foreground are in ``fg_bg`` and
     not in the mask. Nearly half of the foregrounds are lit by a light of their own and throw no shadow, as in
     composites.
 

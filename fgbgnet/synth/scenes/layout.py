@@ -12,7 +12,8 @@ from fgbgnet.synth.scenes.draws import Draws
 from fgbgnet.synth.scenes.enclosure import Enclosures, draw_lights
 from fgbgnet.synth.scenes.geometry import Array
 from fgbgnet.synth.scenes.materials import lookalikes
-from fgbgnet.synth.scenes.placing import Assembly, Placed, joined, keys, tumbled, turned
+from fgbgnet.synth.scenes.parts import turned
+from fgbgnet.synth.scenes.placing import Assembly, Placed, joined, keys, tumbled
 from fgbgnet.synth.scenes.props import Props
 
 FURNITURE, FITTINGS, PAVING = 9, 6, 7

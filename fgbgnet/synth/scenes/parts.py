@@ -1,20 +1,18 @@
 """Groups of solids that are designed together: furniture, trees, people, animals, vehicles."""
 
-import math
-from collections.abc import Sequence
-
 import numpy as np
 
-from fgbgnet.synth.scenes.geometry import BOX, CAPSULE, CYLINDER, ELLIPSOID, Array, Solids
+from fgbgnet.synth.scenes.geometry import BOX, CAPSULE, CYLINDER, ELLIPSOID, Array
 from fgbgnet.synth.scenes.materials import Finish
 
 Vector = tuple[float, float, float]
 
 
-def yaw(angle: float) -> Array:
-    """Rotation about the vertical axis, (3, 3)."""
-    c, s = math.cos(angle), math.sin(angle)
-    return np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
+def turned(angle: Array | float) -> Array:
+    """Rotations about the vertical axis, (..., 3, 3)."""
+    c, s, zero = np.cos(angle), np.sin(angle), np.zeros_like(angle)
+    rows = [np.stack(row, -1) for row in ((c, zero, s), (zero, zero + 1, zero), (-s, zero, c))]
+    return np.stack(rows, -2)
 
 
 def vec(x: float, y: float, z: float) -> Array:
@@ -102,18 +100,4 @@ class Group:
         return float((centres + size)[:, 1].max()), float(np.hypot(*(np.abs(centres) + size)[:, ::2].T).max())
 
 
-def solids_of(groups: Sequence[Group]) -> Solids:
-    """Groups of a batch, one per scene, as solids in the groups' own coordinates."""
-    scene = np.repeat(np.arange(len(groups)), [len(g.kinds) for g in groups])
-    join = Group()
-    for group in groups:
-        join.extend(group)
-    half, centre = (np.array(values).reshape(-1, 3) for values in (join.halves, join.centres))
-    axes = np.array(join.axes).reshape(-1, 3, 3)
-    to_local = axes.transpose(0, 2, 1) / half[:, :, None]
-    offset = -(to_local @ centre[..., None])[..., 0]
-    kinds, lengths = np.array(join.kinds, dtype=np.int64), np.array(join.lengths, dtype=np.float64)
-    return Solids(scene, kinds, to_local, offset, lengths, axes * half[:, None, :], centre)
-
-
-__all__ = ["BOX", "CAPSULE", "CYLINDER", "ELLIPSOID", "Group", "Vector", "solids_of", "vec", "yaw"]
+__all__ = ["BOX", "CAPSULE", "CYLINDER", "ELLIPSOID", "Group", "Vector", "turned", "vec"]

@@ -83,13 +83,6 @@ def joined(*parts: Placed) -> Placed:
     return Placed(*(np.concatenate([getattr(p, f.name) for p in parts])[order] for f in fields(Placed)))
 
 
-def turned(angle: Array) -> Array:
-    """Rotations about the vertical axis, (..., 3, 3)."""
-    c, s, zero = np.cos(angle), np.sin(angle), np.zeros_like(angle)
-    rows = [np.stack(row, -1) for row in ((c, zero, s), (zero, zero + 1, zero), (-s, zero, c))]
-    return np.stack(rows, -2)
-
-
 def tumbled(quaternion: Array) -> Array:
     """Rotations from quaternions of any length, (..., 4) -> (..., 3, 3)."""
     q = quaternion / np.sqrt((quaternion * quaternion).sum(-1, keepdims=True) + 1e-12)
@@ -148,4 +141,4 @@ def assemble(placed: Placed, store: Props, seed: int, stream: str) -> Assembly:
     return Assembly(solids, size, owner, start[owner] + store.finish[item], materials, part, casts, placed.scene)
 
 
-__all__ = ["Assembly", "Placed", "assemble", "joined", "keys", "tumbled", "turned"]
+__all__ = ["Assembly", "Placed", "assemble", "joined", "keys", "tumbled"]

@@ -42,7 +42,7 @@ def doubled(coarse: Tensor, size: tuple[int, int]) -> Tensor:
 
 def to_levels(linear: Tensor, out: Tensor) -> None:
     """Linear light, which is overwritten -> 8-bit levels in [0, 1]: what a file would hold."""
-    torch.mul(linear.clamp_(0, 1).sqrt_().mul_(255).round_(), 1 / 255, out=out)
+    torch.div(linear.clamp_(0, 1).sqrt_().mul_(255).round_(), 255, out=out)
 
 
 __all__ = ["CORNERS", "doubled", "lens_blur", "to_levels"]

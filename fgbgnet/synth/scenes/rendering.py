@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fgbgnet.synth.scenes.casting import cast_solids, cast_tiles
 from fgbgnet.synth.scenes.enclosure import Enclosures
-from fgbgnet.synth.scenes.geometry import TILE, Array, Cameras, cast_solids, cast_tiles
+from fgbgnet.synth.scenes.geometry import TILE, Array, Cameras
 from fgbgnet.synth.scenes.layout import Foregrounds
 from fgbgnet.synth.scenes.occlusion import bounding_balls, near, occluders, occlusion, padded
 from fgbgnet.synth.scenes.placing import Assembly
@@ -23,7 +24,7 @@ _FOCAL, _LENS = 12, -1
 
 @dataclass(frozen=True)
 class SceneBatch:
-    """B scenes as what stands where."""
+    """B scenes as what stands where. ``foregrounds.placed`` is what the figures were made from, of the whole batch."""
 
     scenes: Enclosures
     furniture: Assembly

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fgbgnet.synth.scenes.casting import cast_room
 from fgbgnet.synth.scenes.enclosure import FLOOR, Enclosures
-from fgbgnet.synth.scenes.geometry import Array, Cameras, cast_room
+from fgbgnet.synth.scenes.geometry import Array, Cameras
 from fgbgnet.synth.scenes.materials import WIDTH
 from fgbgnet.synth.scenes.shading import Columns, Surface, dot, painted, strengths
 from fgbgnet.synth.scenes.textures import TextureBank

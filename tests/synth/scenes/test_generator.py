@@ -9,7 +9,8 @@ import torch
 from hypothesis import given, settings, strategies as st
 
 from fgbgnet.errors import InvalidArgumentError
-from fgbgnet.synth import SceneGenerator, scenes
+from fgbgnet.synth import SceneGenerator
+from fgbgnet.synth.scenes import generator as generator_module
 
 IDS = list(range(24))
 
@@ -127,7 +128,7 @@ def test_any_cut_of_any_order_gives_the_same_bits(generator, batch, order, count
 
 @pytest.mark.parametrize("pixels", [1, 5 * 48 * 64, 10**9])
 def test_scene_does_not_depend_on_how_many_are_rendered_at_once(generator, batch, monkeypatch, pixels):
-    monkeypatch.setattr(scenes, "_PIXELS_PER_CHUNK", pixels)
+    monkeypatch.setattr(generator_module, "_PIXELS_PER_CHUNK", pixels)
     again = generator.batch(IDS[:14])
     for key, value in again.items():
         assert torch.equal(value, batch[key][:14]), key

@@ -6,7 +6,8 @@ from hypothesis import assume, given, strategies as st
 from scipy.spatial.transform import Rotation
 
 from fgbgnet.synth.scenes.materials import Finish
-from fgbgnet.synth.scenes.parts import BOX, CAPSULE, CYLINDER, ELLIPSOID, Group, solids_of, vec, yaw
+from fgbgnet.synth.scenes.parts import BOX, CAPSULE, CYLINDER, ELLIPSOID, Group, turned, vec
+from tests.synth.scenes.groups import solids_of
 
 coordinate = st.floats(-5, 5)
 points = st.tuples(coordinate, coordinate, coordinate)
@@ -42,7 +43,7 @@ def random_group(seed, count=5):
 
 @given(st.floats(-10, 10))
 def test_yaw_agrees_with_scipy(angle):
-    np.testing.assert_allclose(yaw(angle), Rotation.from_euler("y", angle).as_matrix(), atol=1e-12)
+    np.testing.assert_allclose(turned(angle), Rotation.from_euler("y", angle).as_matrix(), atol=1e-12)
 
 
 @given(points, points, st.floats(0.01, 1))

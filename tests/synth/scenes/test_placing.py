@@ -10,7 +10,8 @@ from scipy.spatial.transform import Rotation
 from fgbgnet.synth.scenes.draws import Draws
 from fgbgnet.synth.scenes.geometry import BOX, CAPSULE, CYLINDER, ELLIPSOID, Solids
 from fgbgnet.synth.scenes.materials import DRAWS, draw_materials
-from fgbgnet.synth.scenes.placing import Placed, assemble, joined, keys, tumbled, turned
+from fgbgnet.synth.scenes.parts import turned
+from fgbgnet.synth.scenes.placing import Placed, assemble, joined, keys, tumbled
 from fgbgnet.synth.scenes.props import props
 
 SEED = 3

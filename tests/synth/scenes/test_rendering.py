@@ -11,10 +11,11 @@ from fgbgnet.synth.scenes.enclosure import LIGHT_WIDTH, Enclosures
 from fgbgnet.synth.scenes.geometry import ELLIPSOID
 from fgbgnet.synth.scenes.layout import Foregrounds
 from fgbgnet.synth.scenes.materials import WIDTH, Finish
-from fgbgnet.synth.scenes.parts import Group, solids_of
+from fgbgnet.synth.scenes.parts import Group
 from fgbgnet.synth.scenes.placing import Assembly, Placed
 from fgbgnet.synth.scenes.rendering import SceneBatch, render
 from fgbgnet.synth.scenes.textures import TextureBank
+from tests.synth.scenes.groups import solids_of
 
 SIZE, FOCAL = (45, 61), 0.9
 LOW, HIGH, EYE = np.array([-40.0, 0.0, -2.0]), np.array([40.0, 30.0, 12.0]), np.array([0.1, 1.6, 0.0])

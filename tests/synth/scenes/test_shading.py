@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 from fgbgnet.synth.scenes.enclosure import LIGHT_WIDTH
 from fgbgnet.synth.scenes.geometry import BOX, CAPSULE, CYLINDER, ELLIPSOID, Cameras
 from fgbgnet.synth.scenes.materials import WIDTH, Finish
-from fgbgnet.synth.scenes.parts import Group, solids_of
+from fgbgnet.synth.scenes.parts import Group
 from fgbgnet.synth.scenes.shading import (
     Columns,
     Hits,
@@ -22,6 +22,7 @@ from fgbgnet.synth.scenes.shading import (
     surface,
 )
 from fgbgnet.synth.scenes.textures import TextureBank
+from tests.synth.scenes.groups import solids_of
 
 EYE = np.array([0.5, 1.0, -20.0])
 LEVEL = np.diag([1.0, -1.0, 1.0])

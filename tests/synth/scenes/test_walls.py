@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 import torch
 
+from fgbgnet.synth.scenes.casting import cast_solids
 from fgbgnet.synth.scenes.draws import Draws
 from fgbgnet.synth.scenes.enclosure import FLOOR, draw_enclosures
-from fgbgnet.synth.scenes.geometry import BOX, Cameras, cast_solids
+from fgbgnet.synth.scenes.geometry import BOX, Cameras
 from fgbgnet.synth.scenes.materials import Finish
-from fgbgnet.synth.scenes.parts import Group, solids_of
+from fgbgnet.synth.scenes.parts import Group
 from fgbgnet.synth.scenes.shading import Columns, Hits, scene_table, solid_table, surface
 from fgbgnet.synth.scenes.textures import TextureBank
 from fgbgnet.synth.scenes.walls import cast_walls, face_table, wall_surface
+from tests.synth.scenes.groups import solids_of
 
 CPU, SIZE = torch.device("cpu"), (36, 52)
 

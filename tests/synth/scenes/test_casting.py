@@ -6,20 +6,11 @@ import torch
 from hypothesis import given, strategies as st
 from scipy.spatial.transform import Rotation
 
-from fgbgnet.synth.scenes.geometry import (
-    BOX,
-    CAPSULE,
-    CYLINDER,
-    ELLIPSOID,
-    TILE,
-    Cameras,
-    cast_room,
-    cast_solids,
-    cast_tiles,
-    intersect,
-)
+from fgbgnet.synth.scenes.casting import cast_room, cast_solids, cast_tiles, intersect
+from fgbgnet.synth.scenes.geometry import BOX, CAPSULE, CYLINDER, ELLIPSOID, TILE, Cameras
 from fgbgnet.synth.scenes.materials import Finish
-from fgbgnet.synth.scenes.parts import Group, solids_of
+from fgbgnet.synth.scenes.parts import Group
+from tests.synth.scenes.groups import solids_of
 
 LEVEL = np.array([[1.0, 0, 0], [0, -1.0, 0], [0, 0, 1.0]])  # right, down, forward of a camera that looks along z
 
