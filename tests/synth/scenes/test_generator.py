@@ -240,7 +240,7 @@ def test_scenes_are_those_of_their_version(batch):
 
     They hold on any machine: rounding may move a contour by a pixel, but another draw moves them by far more.
     """
-    assert scenes.GENERATOR_VERSION == 2
+    assert generator_module.GENERATOR_VERSION == 2
     expected = {
         "bg": [0.32, 0.4005, 0.6635, 0.5777],
         "fg_bg": [0.3273, 0.3978, 0.6654, 0.58],
