@@ -51,9 +51,10 @@ def train_transform(
             of it for the hue; 0 turns them off. Pixels that are equal in both pictures stay equal.
         perturb_bg: Probability that the background is perturbed on its own: moved, re-exposed, shadowed, compressed.
         perturb_fg_bg: Probability that the frame is, by everything that does not move pixels.
-        perturb_pair: How many samples show a pair that no camera of the data has seen: in half of them something was
-            added to the background, moved or removed; in 30 % the foreground takes the colours of the background; 12 %
-            are empty, with the frame as its own background; 8 % have a wrong background (the sample's own, mirrored).
+        perturb_pair: Probability that a sample shows a pair that no camera of the data has seen, by one of four
+            changes: in half of these samples something was added to the background, moved or removed; in 30 % the
+            foreground takes the colours of the background; 12 % are empty, with the frame as its own background; 8 %
+            have a wrong background (the sample's own, mirrored).
         max_severity: Highest severity of these perturbations, up to 5.
 
     Raises:
@@ -114,6 +115,7 @@ def _pair_perturbation(share: float, max_severity: float) -> PairPerturbing:
         p_wrong_background=0.08 * share,
         p_empty=0.12 * share,
         max_severity=max_severity,
+        exclusive=True,
     )
     return augment.sample
 

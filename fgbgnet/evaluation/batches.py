@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import torch
@@ -37,7 +38,8 @@ class BatchStream:
         num_workers: Processes that load.
         device: Where the tensors go.
         perturbation: ``(name, severity)`` or ``(name, severity, target)`` of `fgbgnet.synth.perturb_pair`; None
-            changes nothing. What shows something of another sample takes the next one with another background.
+            changes nothing. What shows something of another sample takes the next one with another background. Where
+            the dataset has no ``group_ids``, all backgrounds are read once to compare their pixels.
         seed: Together with a sample's id it decides how that sample is perturbed.
 
     Raises:
@@ -101,7 +103,19 @@ class BatchStream:
         pairwise = PAIR_PERTURBATIONS.get(self.perturbation[0]) if self.perturbation is not None else None
         if pairwise is None or not pairwise.needs_partner:
             return self.dataset
-        return WithPartners(self.dataset, partner_indices(len(self), self.names))
+        return WithPartners(self.dataset, partner_indices(len(self), self.names or self._contents))
+
+    @cached_property
+    def _contents(self) -> list[str]:
+        """A name for the background of each sample, that only the same pixels share."""
+        loader: DataLoader[Any] = DataLoader(
+            self.dataset,
+            batch_size=self.batch_size,
+            num_workers=self.num_workers,
+            collate_fn=_background_names,
+            worker_init_fn=_one_thread,
+        )
+        return [name for names in loader for name in names]
 
     def _batch(self, items: list[Item], first: int) -> tuple[dict[str, Any], list[str]]:
         samples = [_sample(item) for item in items]
@@ -124,13 +138,18 @@ def check_perturbation(perturbation: Perturbing | None) -> None:
         UnknownNameError: There is no such perturbation or target.
     """
     if perturbation is not None:
-        if len(perturbation) not in (2, 3):
+        whole = isinstance(perturbation, Sequence) and len(perturbation) in (2, 3)
+        if not whole or not isinstance(perturbation[0], str) or isinstance(perturbation, str):
             raise InvalidArgumentError(f"perturbation is {perturbation!r}; expected (name, severity[, target])")
         check_pair_perturbation(*perturbation)  # the room that owns the names also owns the messages
 
 
 def _as_list(items: list[Item]) -> list[Item]:
     return items
+
+
+def _background_names(samples: list[Sample]) -> list[str]:
+    return [content_names(sample["bg"].unsqueeze(0))[0] for sample in samples]
 
 
 def _sample(item: Item) -> Sample:

@@ -121,7 +121,8 @@ def evaluate(
         perturbation: ``(name, severity)`` or ``(name, severity, target)`` of `fgbgnet.synth.perturb_pair`, with a seed
             made from the sample's id; None evaluates the pairs as they are. By default the background changes. What
             shows something of another sample takes the next one with another background, so that the order of the
-            samples matters then, but not the batch size.
+            samples matters then, but not the batch size. Without ``group_ids`` the backgrounds' pixels are compared,
+            for which all samples are read once more.
         floors: Whether to compute the floors.
         floor_data: A dataset, for example the training set, on which thresholds and mean depths are fitted.
         alignment: How depth is aligned, see `fgbgnet.metrics.align_depth`; None is what

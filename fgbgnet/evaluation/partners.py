@@ -16,7 +16,7 @@ def partner_indices(count: int, names: Sequence[str] | None = None) -> list[int]
 
     Args:
         count: Number of samples.
-        names: Name of the background of each; without them, or if all are alike, the partner is simply the next.
+        names: Name of the background of each; if there are none, or all are alike, the partner is simply the next.
 
     >>> partner_indices(5, ["a", "a", "b", "b", "c"]), partner_indices(3)
     ([2, 2, 4, 4, 0], [1, 2, 0])

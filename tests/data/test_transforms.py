@@ -192,6 +192,13 @@ def test_pairs_are_perturbed_before_their_pictures():
     assert order == ["pair", "bg", "fg_bg"]
 
 
+def test_perturb_pair_is_the_share_of_samples_that_change():
+    augment = train_transform(8, perturb_pair=0.3).perturb_pair.__self__
+    counts = [len(augment.draw(seed)[0]) for seed in range(5000)]
+    assert max(counts) == 1
+    assert sum(counts) / 5000 == pytest.approx(0.3, abs=0.02)
+
+
 def test_flip_and_rotation_are_drawn_independently():
     # Compose.set_random_seed gives every transform the same stream: there, exactly the flipped samples are rotated.
     transform = JointTransform([albumentations.HorizontalFlip(p=0.5), albumentations.VerticalFlip(p=0.5)])

@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import Subset
 
 from fgbgnet.errors import InvalidArgumentError, UnknownNameError
 from fgbgnet.evaluation import CompensatedDifference, Difference, Evaluation, evaluate
 from fgbgnet.evaluation.floors import even_subset
 from fgbgnet.metrics import compute_depth_metrics, compute_mask_metrics, depth_statistics, mask_statistics
+from fgbgnet.synth import SceneDataset
 from fgbgnet.synth.perturb import perturb
 
 
@@ -278,6 +280,17 @@ def test_a_wrong_background_is_that_of_the_next_scene():
     assert result == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("name", ["wrong_background", "added_object"])
+def test_partners_do_not_depend_on_what_the_dataset_knows(name):
+    data = SceneDataset(8, size=24, scenes_per_background=4)
+    assert len(set(data.group_ids("bg"))) == 2
+    figures = [
+        evaluate(Difference(), given, perturbation=(name, 5), batch_size=3, floors=False, progress=False).mask
+        for given in (data, [data[index] for index in range(8)], Subset(data, range(8)))
+    ]
+    assert figures[0] == figures[1] == figures[2]
+
+
 @pytest.mark.parametrize(
     ("model_unit", "truth_unit", "alignment"),
     [
@@ -326,6 +339,12 @@ def test_protocol_is_complete():
         ({"perturbation": ("gain", 9)}, InvalidArgumentError, "severity"),
         ({"perturbation": ("gain", 1, "frame")}, UnknownNameError, "'fg_bg'"),
         ({"perturbation": ("same_colour", 1, "bg")}, InvalidArgumentError, "same_colour cannot"),
+        ({"perturbation": 3}, InvalidArgumentError, r"perturbation is 3; expected \(name, severity"),
+        ({"perturbation": True}, InvalidArgumentError, "perturbation is True; expected"),
+        ({"perturbation": "ab"}, InvalidArgumentError, "perturbation is 'ab'; expected"),
+        ({"perturbation": (["gain"], 3)}, InvalidArgumentError, r"expected \(name, severity"),
+        ({"perturbation": ("mixed", "3")}, InvalidArgumentError, "severity is '3'; expected a number from 0 to 5"),
+        ({"perturbation": ("mixed", True)}, InvalidArgumentError, "severity is True; expected a number"),
         ({"perturbation": ("gain",)}, InvalidArgumentError, r"expected \(name, severity\[, target\]\)"),
         ({"alignment": "mean"}, UnknownNameError, "median"),
         ({"aggregation": "batch"}, UnknownNameError, "pixel"),

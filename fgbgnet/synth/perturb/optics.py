@@ -23,8 +23,8 @@ _PERIOD = 64
 def blur(pictures: Tensor, parameters: Tensor) -> Tensor:
     """A lens out of focus; the disc is approximated by a separable Gaussian of the same second moment.
 
-    The discrete Gaussian of Lindeberg (1990, "Scale-space for discrete signals") has the variance that is asked for, but
-    for what is cut off beyond 3 sigma, also far below a pixel, where a sampled Gaussian does nothing. A wide one is
+    The discrete Gaussian of Lindeberg (1990, "Scale-space for discrete signals") has the variance that is asked for,
+    but for what is cut off beyond 3 sigma, also far below a pixel, where a sampled Gaussian does nothing. A wide one is
     computed at a lower resolution, which is all it needs: the time hardly depends on sigma.
 
     Args:

@@ -34,14 +34,17 @@ def perturb_pair(
 
     Args:
         batch: ``bg``, ``fg_bg`` (B, 3, H, W) floats, RGB in [0, 1]; ``mask`` (B, 1, H, W), 0 or 1; perhaps ``depth``
-            and ``depth_valid`` (bool), (B, 1, H, W). Anything else is passed on.
+            and ``depth_valid`` (bool), and ``alpha`` (floats, the opacity of the foreground), (B, 1, H, W). Anything
+            else is passed on.
         name: Key of `PERTURBATIONS` or `PAIR_PERTURBATIONS`.
-        severity: 1 (barely visible) to 5 (as bad as real captures get); values between, and 0, are allowed.
+        severity: As for `perturb`, from 0 to 5; ``empty`` is the same at all of them.
         seeds: One integer per sample, or a generator that draws them.
         target: The picture that changes: ``"bg"``, ``"fg_bg"`` or ``"both"``. By default the background, and for
             ``same_colour`` the frame.
         partners: Another sample for each, from which objects and wrong backgrounds are taken: ``bg``, ``fg_bg`` and
             ``mask`` of the same shapes. By default the next sample of the batch, or for a lone one itself, mirrored.
+            The next sample may show the same background; whoever knows the backgrounds gives partners, as `evaluate`
+            does.
 
     Returns:
         A new dictionary with new tensors where something changed.
@@ -70,7 +73,7 @@ def perturb_pair(
         )
     else:
         others = next_in_batch(layers) if partners is None else checked_layers(partners, layers["bg"].shape)
-        labels = {key: batch[key] for key in ("depth", "depth_valid") if key in batch}
+        labels = {key: batch[key] for key in ("depth", "depth_valid", "alpha") if key in batch}
         changed = PAIR_PERTURBATIONS[name].apply(
             {**exact(layers), **labels}, exact(others), [severity] * count, numbers, target
         )

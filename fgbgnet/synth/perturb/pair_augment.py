@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -38,6 +39,8 @@ class RandomPairPerturb:
         max_operations: Most perturbations on one picture in the second and third stage.
         max_severity: Highest severity, above 0 and up to 5. A pair with the wrong background gets one from half of
             it upwards.
+        exclusive: One draw for the four changes of the pair, so that at most one happens; their probabilities, which
+            are at most 1 together, are its shares. Otherwise each is drawn on its own.
 
     Raises:
         InvalidArgumentError: If a number is out of its range.
@@ -58,6 +61,7 @@ class RandomPairPerturb:
         p_empty: float = 0.04,
         max_operations: int = 4,
         max_severity: float = 5.0,
+        exclusive: bool = False,
     ) -> None:
         self.chances = {
             "same_colour": p_same_colour,
@@ -68,9 +72,14 @@ class RandomPairPerturb:
         for name, value in self.chances.items():
             if not 0 <= value <= 1:
                 raise InvalidArgumentError(f"p_{name} is {value}; expected a probability from 0 to 1")
+        if exclusive and sum(self.chances.values()) > 1 + 1e-9:
+            raise InvalidArgumentError(
+                f"the probabilities of exclusive changes are {self.chances}; expected a sum of 1 at most"
+            )
         if not 0 < max_severity <= MAX_SEVERITY:
             raise InvalidArgumentError(f"max_severity is {max_severity}; expected above 0 and up to {MAX_SEVERITY}")
         self.max_severity = max_severity
+        self.exclusive = exclusive
         still = [name for name, perturbation in PERTURBATIONS.items() if not perturbation.geometric]
         self.bg = RandomPerturb(p_bg, max_operations, max_severity)
         self.fg_bg = RandomPerturb(p_fg_bg, max_operations, max_severity, still)
@@ -80,9 +89,12 @@ class RandomPairPerturb:
         rng = stream(seed, "RandomPairPerturb")
         seed_bg, seed_fg_bg = rng.integers(2**62, size=2).tolist()
         chances, strengths, which = rng.random(4), self.max_severity * rng.random(4) ** 1.5, rng.integers(len(_OBJECTS))
+        if self.exclusive:
+            # One point on a line on which the four lie one after the other; negative is before the start of one.
+            chances = chances[0] - np.cumsum([0.0, *self.chances.values()])[:-1]
         drawn = []
         for chance, strength, (name, p) in zip(chances, strengths, self.chances.items(), strict=True):
-            if chance < p:
+            if 0 <= chance < p:
                 if name == "wrong_background":
                     strength = (self.max_severity + strength) / 2
                 drawn.append((_OBJECTS[which] if name == "object" else name, float(strength)))
@@ -94,14 +106,16 @@ class RandomPairPerturb:
         """Perturbs a batch.
 
         Args:
-            batch: ``bg``, ``fg_bg`` (B, 3, H, W) floats, RGB in [0, 1]; ``mask`` (B, 1, H, W), 0 or 1; anything else,
-                such as ``depth``, is passed on.
+            batch: ``bg``, ``fg_bg`` (B, 3, H, W) floats, RGB in [0, 1]; ``mask`` (B, 1, H, W), 0 or 1; perhaps
+                ``alpha`` (B, 1, H, W); anything else, such as ``depth``, is passed on.
             seeds: One integer per sample.
             partners: Samples from which objects and wrong backgrounds are taken, one for each sample: ``bg``, ``fg_bg``
-                and ``mask`` of the same shapes. By default the next sample of the batch.
+                and ``mask`` of the same shapes. By default the next sample of the batch, which may show the
+                same background.
 
         Returns:
-            A new dictionary; no tensor of the one given is changed. Only ``bg``, ``fg_bg`` and ``mask`` are new.
+            A new dictionary; no tensor of the one given is changed. Only ``bg``, ``fg_bg``, ``mask``
+            and ``alpha`` are new.
 
         Raises:
             InvalidArgumentError: If a layer is missing or does not fit, or there is not one integer per sample.
@@ -112,6 +126,8 @@ class RandomPairPerturb:
             return dict(batch)
         others = next_in_batch(layers) if partners is None else checked_layers(partners, layers["bg"].shape)
         drawn, seeds_bg, seeds_fg_bg = zip(*map(self.draw, numbers), strict=True)
+        if "alpha" in batch:
+            layers["alpha"] = batch["alpha"]
         changed = self._change(exact(layers), exact(others), drawn, numbers)
         changed["bg"] = self.bg.apply(changed["bg"], seeds_bg)
         changed["fg_bg"] = self.fg_bg.apply(changed["fg_bg"], seeds_fg_bg)
@@ -131,7 +147,11 @@ class RandomPairPerturb:
         Raises:
             InvalidArgumentError: If a layer is missing or does not fit, or the seed is no integer.
         """
-        layers = {key: sample[key].unsqueeze(0) for key in ("bg", "fg_bg", "mask")}
+        layers = {
+            key: layer.unsqueeze(0)
+            for key, layer in sample.items()
+            if key in ("bg", "fg_bg", "mask", "alpha") and isinstance(layer, Tensor)
+        }
         changed = {key: layer[0] for key, layer in self(layers, [integer("seed", seed)]).items()}
         result: Sample = {**sample, **changed}  # type: ignore[typeddict-item]
         return result
@@ -147,7 +167,7 @@ class RandomPairPerturb:
                 numbers, severities = zip(*found, strict=True)
                 rows = torch.tensor(numbers, device=layers["bg"].device)
                 some, others = (
-                    {key: given[key].index_select(0, rows) for key in layers} for given in (layers, partners)
+                    {key: layer.index_select(0, rows) for key, layer in given.items()} for given in (layers, partners)
                 )
                 changed = perturbation.apply(some, others, severities, [seeds[n] for n in numbers])
                 for key, layer in changed.items():
@@ -158,7 +178,8 @@ class RandomPairPerturb:
         chances = ", ".join(f"p_{name}={p}" for name, p in self.chances.items())
         return (
             f"RandomPairPerturb(p_bg={self.bg.p}, p_fg_bg={self.fg_bg.p}, {chances}, "
-            f"max_operations={self.bg.max_operations}, max_severity={self.max_severity})"
+            f"max_operations={self.bg.max_operations}, max_severity={self.max_severity}, "
+            f"exclusive={self.exclusive})"
         )
 
 

@@ -16,7 +16,7 @@ from fgbgnet.synth.streams import stream
 
 Target: TypeAlias = Literal["bg", "fg_bg", "both"]
 Layers: TypeAlias = Mapping[str, Tensor]
-"""``bg``, ``fg_bg`` (B, 3, H, W), ``mask`` (B, 1, H, W), and perhaps ``depth`` and ``depth_valid`` (B, 1, H, W)."""
+"""``bg``, ``fg_bg`` (B, 3, H, W), ``mask``, and perhaps ``depth``, ``depth_valid`` and ``alpha`` (B, 1, H, W)."""
 
 PairOperation = Callable[[Layers, Layers, Tensor, Target], dict[str, Tensor]]
 
@@ -74,7 +74,9 @@ def _added(layers: Layers, partners: Layers, parameters: Tensor, target: Target)
     if target == "bg":
         return {"bg": _mix(layers["bg"], colours, cover)}
     new = cover >= 0.5
+    seen = {"alpha": layers["alpha"] + cover * (1 - layers["alpha"])} if "alpha" in layers else {}
     return {
+        **seen,
         "fg_bg": _mix(layers["fg_bg"], colours, cover),
         "mask": layers["mask"].masked_fill(new, 1),
         **_unknown_depth(layers, new),
@@ -103,10 +105,10 @@ def _wrong_background(layers: Layers, partners: Layers, parameters: Tensor, targ
 
 
 def _empty(layers: Layers, partners: Layers, parameters: Tensor, target: Target) -> dict[str, Tensor]:
-    nothing = torch.zeros_like(layers["mask"])
+    nothing = {key: torch.zeros_like(layers[key]) for key in ("mask", "alpha") if key in layers}
     if target == "bg":
-        return {"bg": layers["fg_bg"].clone(), "mask": nothing}
-    return {"fg_bg": layers["bg"].clone(), "mask": nothing, **_unknown_depth(layers, layers["mask"] > 0)}
+        return {"bg": layers["fg_bg"].clone(), **nothing}
+    return {"fg_bg": layers["bg"].clone(), **nothing, **_unknown_depth(layers, layers["mask"] > 0)}
 
 
 PAIR_PERTURBATIONS: dict[str, PairPerturbation] = {

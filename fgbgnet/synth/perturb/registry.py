@@ -1,5 +1,6 @@
 """Named perturbations with severities 1 to 5, and the function that applies them."""
 
+import numbers
 import operator
 from collections.abc import Iterable
 
@@ -147,20 +148,21 @@ def integers(seeds: Iterable[int] | Tensor | torch.Generator, count: int) -> lis
     if isinstance(seeds, torch.Generator):
         seeds = torch.randint(2**62, (count,), generator=seeds, device=seeds.device)
     try:
-        numbers = [operator.index(seed) for seed in (seeds.tolist() if isinstance(seeds, Tensor) else seeds)]
+        whole = [operator.index(seed) for seed in (seeds.tolist() if isinstance(seeds, Tensor) else seeds)]
     except TypeError:
         raise InvalidArgumentError(
             f"seeds is {seeds!r}; expected one integer per picture ([5] for one), or a torch.Generator"
         ) from None
-    if len(numbers) != count:
-        raise InvalidArgumentError(f"{len(numbers)} seeds came for {count} pictures; expected one seed per picture")
-    return numbers
+    if len(whole) != count:
+        raise InvalidArgumentError(f"{len(whole)} seeds came for {count} pictures; expected one seed per picture")
+    return whole
 
 
-def check_severity(severity: float) -> None:
-    """Refuses a severity below 0 or above 5."""
-    if not 0 <= severity <= MAX_SEVERITY:
-        raise InvalidArgumentError(f"severity is {severity}; expected 1 to {MAX_SEVERITY}")
+def check_severity(severity: object) -> None:
+    """Refuses a severity that is no number, below 0 or above 5."""
+    number = isinstance(severity, numbers.Real) and not isinstance(severity, bool)
+    if not (number and 0 <= severity <= MAX_SEVERITY):  # type: ignore[operator]
+        raise InvalidArgumentError(f"severity is {severity!r}; expected a number from 0 to {MAX_SEVERITY}")
 
 
 def perturb(pictures: Tensor, name: str, severity: float, seeds: Iterable[int] | Tensor | torch.Generator) -> Tensor:
@@ -169,7 +171,8 @@ def perturb(pictures: Tensor, name: str, severity: float, seeds: Iterable[int] |
     Args:
         pictures: Floats (B, 3, H, W), RGB in [0, 1]. Half precision is computed in float32 and rounded at the end.
         name: Key of `PERTURBATIONS`.
-        severity: 1 (barely visible) to 5 (as bad as real captures get); values between, and 0, are allowed.
+        severity: 1 (barely visible) to 5 (as bad as real captures get); values between, and 0, are allowed. At 0 hardly
+            anything changes, but for the codec, which has quality 97 then.
         seeds: One integer per picture, or a generator that draws them.
 
     Returns:
@@ -190,10 +193,10 @@ def perturb(pictures: Tensor, name: str, severity: float, seeds: Iterable[int] |
         )
     pictures = checked(pictures, "(B, 3, H, W)")
     check_severity(severity)
-    numbers = integers(seeds, len(pictures))
-    if not numbers:
+    own = integers(seeds, len(pictures))
+    if not own:
         return pictures.clone()
-    return PERTURBATIONS[name].apply(pictures, [severity] * len(numbers), numbers)
+    return PERTURBATIONS[name].apply(pictures, [severity] * len(own), own)
 
 
 __all__ = ["PERTURBATIONS", "check_severity", "checked", "integers", "perturb"]

@@ -158,6 +158,22 @@ def test_empty_means_nothing_new(scenes):
     assert torch.equal(gone["depth_valid"], scenes["depth_valid"] & (scenes["mask"] == 0))
 
 
+@pytest.mark.parametrize("target", ["bg", "fg_bg"])
+def test_opacity_follows_the_mask(target, scenes):
+    assert not perturb_pair(scenes, "empty", 3, range(6), target)["alpha"].any()
+    changed = perturb_pair(scenes, "added_object", 5, range(6), target)
+    if target == "bg":
+        assert torch.equal(changed["alpha"], scenes["alpha"])
+        return
+    new = changed["mask"] > scenes["mask"]
+    assert new.any()
+    assert changed["alpha"][new].min() >= 0.5 - 1e-6
+    assert changed["alpha"].max() <= 1
+    assert (changed["alpha"] >= scenes["alpha"] - 1e-6).all()
+    untouched = (changed["fg_bg"] == scenes["fg_bg"]).all(1, keepdim=True) & (changed["mask"] == 0)
+    assert (changed["alpha"] == scenes["alpha"])[untouched].float().mean() > 0.99
+
+
 def test_wrong_background_is_the_partner_in_the_end(scenes):
     partners = some(scenes, [1, 2, 3, 4, 5, 0])
     torch.testing.assert_close(perturb_pair(scenes, "wrong_background", 5, range(6))["bg"], partners["bg"])
@@ -263,7 +279,9 @@ def test_half_precision_is_rounded_once(name, target, scenes):
     [
         ({"name": "fog"}, UnknownNameError, "PAIR_PERTURBATIONS"),
         ({"name": "emtpy"}, UnknownNameError, "'empty'"),
-        ({"severity": -1}, InvalidArgumentError, "severity is -1"),
+        ({"severity": -1}, InvalidArgumentError, "severity is -1; expected a number from 0 to 5"),
+        ({"severity": float("nan")}, InvalidArgumentError, "severity is nan"),
+        ({"severity": None}, InvalidArgumentError, "severity is None; expected a number from 0 to 5"),
         ({"target": "mask"}, UnknownNameError, "'fg_bg'"),
         ({"name": "same_colour", "target": "bg"}, InvalidArgumentError, r"same_colour cannot.*'bg'.*\['fg_bg'\]"),
         ({"name": "wrong_background", "target": "both"}, InvalidArgumentError, r"\['bg'\]"),

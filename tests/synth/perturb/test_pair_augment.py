@@ -33,7 +33,7 @@ def test_random_pairs_depend_on_seed_and_partner_alone(scenes, seeds):
             assert torch.equal(alone[key][0], together[key][row]), key
     for key, layer in scenes.items():
         assert torch.equal(layer, before[key]), key
-        assert key in LAYERS or together[key] is layer
+        assert key in (*LAYERS, "alpha") or together[key] is layer
     for key in ("bg", "fg_bg"):
         assert together[key].min() >= 0
         assert together[key].max() <= 1
@@ -50,6 +50,7 @@ def test_each_stage_of_random_pairs_does_what_it_says(scenes):
     assert torch.equal(empty["bg"], scenes["fg_bg"])
     assert torch.equal(empty["fg_bg"], scenes["fg_bg"])
     assert not empty["mask"].any()
+    assert not empty["alpha"].any()
     assert torch.equal(empty["depth"], scenes["depth"])
 
     recoloured = RandomPairPerturb(**NOTHING | {"p_same_colour": 1})(scenes, seeds)
@@ -92,6 +93,18 @@ def test_random_pairs_keep_the_probabilities():
     wrong = [severity for draws in drawn for name, severity in draws if name == "wrong_background"]
     assert 2 <= min(wrong) < 2.2
     assert max(wrong) <= 4
+
+
+def test_exclusive_changes_share_one_draw():
+    augment = RandomPairPerturb(p_object=0.5, p_same_colour=0.3, p_wrong_background=0.08, p_empty=0.12, exclusive=True)
+    drawn = [augment.draw(seed)[0] for seed in range(4000)]
+    assert {len(draws) for draws in drawn} == {1}
+    names = [draws[0][0] for draws in drawn]
+    share = {name: names.count(name) / 4000 for name in set(names)}
+    expected = {"same_colour": 0.3, "added_object": 0.25, "moved_object": 0.125, "removed_object": 0.125}
+    assert share == pytest.approx(expected | {"wrong_background": 0.08, "empty": 0.12}, abs=0.025)
+    with pytest.raises(InvalidArgumentError, match="expected a sum of 1 at most"):
+        RandomPairPerturb(p_object=0.6, p_empty=0.5, exclusive=True)
 
 
 def test_a_sample_without_a_batch_is_its_own_partner(scenes):

@@ -149,8 +149,8 @@ def test_seeds_from_a_generator_are_reproducible(pictures):
     ("change", "error", "text"),
     [
         ({"name": "shfit"}, UnknownNameError, "'shift'"),
-        ({"severity": 6}, InvalidArgumentError, "1 to 5"),
-        ({"severity": float("nan")}, InvalidArgumentError, "1 to 5"),
+        ({"severity": 6}, InvalidArgumentError, "a number from 0 to 5"),
+        ({"severity": float("nan")}, InvalidArgumentError, "a number from 0 to 5"),
         ({"seeds": [1, 2]}, InvalidArgumentError, "2 seeds came for 4"),
         ({"pictures": torch.rand(3, 8, 8)}, InvalidArgumentError, r"\(B, 3, H, W\)"),
         ({"pictures": torch.zeros(1, 3, 8, 8, dtype=torch.uint8)}, InvalidArgumentError, "uint8"),
