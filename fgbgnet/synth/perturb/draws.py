@@ -188,7 +188,9 @@ def removed(rng: np.random.Generator, severity: float) -> list[float]:
     row = blob(rng, (0.5, 1.0), 0.15)
     row[2:4] = [radius * size for radius in row[2:4]]
     angle, distance = rng.uniform(0, 2 * math.pi), rng.uniform(2.0, 3.0) * size
-    return [*row, distance * math.cos(angle), distance * math.sin(angle)]
+    move = distance * math.cos(angle), distance * math.sin(angle)
+    # From the side of the middle: from beyond the border the piece itself might come back, mirrored.
+    return [*row, *(math.copysign(length, place - 0.5) for length, place in zip(move, row[:2], strict=True))]
 
 
 def moved(rng: np.random.Generator, severity: float) -> list[float]:
