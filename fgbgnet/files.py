@@ -36,6 +36,11 @@ def atomic_path(path: PathInput) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def is_full_disk(error: OSError) -> bool:
+    """Whether the disk, or the user's share of it, is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 @contextmanager
 def full_disk_named(out: PathInput, advice: str) -> Iterator[None]:
     """Turns the system's word for a full disk into one clear error.
@@ -50,7 +55,7 @@ def full_disk_named(out: PathInput, advice: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_full_disk(error):
             raise
         raise OutputError(f"{out} cannot be written, the disk is full; {advice}") from error
 
@@ -99,4 +104,4 @@ def check_output(path: PathInput, folder: bool) -> None:
         raise InvalidArgumentError(f"{path} is a folder; expected the name of a file, such as {path / 'results.json'}")
 
 
-__all__ = ["atomic_path", "check_output", "full_disk_named", "write_bytes", "write_json"]
+__all__ = ["atomic_path", "check_output", "full_disk_named", "is_full_disk", "write_bytes", "write_json"]

@@ -47,6 +47,13 @@ def test_what_the_model_does_not_say_is_said(quadruples, tmp_path):
         assert np.isclose(sample["depth"].max(), 1)
 
 
+def test_two_data_sets_of_one_range(quadruples, tmp_path):
+    common = ["--manifest", quadruples, "--model", save(tmp_path / "model", dpt), "--of", "bg"]
+    assert call(*common, "--out", tmp_path / "out", "--value-range", "[-1000,1000]") == 0
+    assert "-1000.0" in (tmp_path / "out" / "settings.json").read_text()
+    assert not (tmp_path / "out" / "range.json").exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [

@@ -11,6 +11,7 @@ def depth(
     batch_size: int = 8,
     device: str = "auto",
     normalise: str | None = None,
+    value_range: tuple[float, float] | None = None,
     unit: str | None = None,
     direction: str | None = None,
 ) -> None:
@@ -25,6 +26,7 @@ def depth(
         device: cpu, cuda, mps, or auto: the fastest there is.
         normalise: per_image stretches every map to the full range; by default metres stay metres, and relative depth
             has one range for all pictures.
+        value_range: Smallest and largest value of relative depth, to give several data sets one range.
         unit: metres or relative, where the model does not say it.
         direction: near_small (distance) or near_large (inverse depth), where the model does not say it.
     """
@@ -37,7 +39,8 @@ def depth(
     # Plain strings: the library's own checks name the nearest, the parser's do not.
     teacher = load_teacher(model, device, cast(Any, unit), cast(Any, direction))
     print(teacher)
-    print(f"Wrote {annotate(table, teacher, out, of, batch_size, cast(Any, normalise))}")
+    written = annotate(table, teacher, out, of, batch_size, cast(Any, normalise), value_range=value_range)
+    print(f"Wrote {written}")
 
 
 __all__ = ["depth"]

@@ -31,6 +31,10 @@ def compose(
     scale: tuple[float, float] = (0.35, 0.8),
     anywhere: bool = False,
     max_cutouts: int = 1,
+    erode: float = 0.3,
+    feather: float = 0.3,
+    blur: float = 0.5,
+    colour_match: float = 0.5,
     shadow: float = 0.7,
     depth: str | None = None,
     depth_mode: Literal["billboard", "teacher"] = "billboard",
@@ -58,6 +62,10 @@ def compose(
         scale: Range of the cut-outs' height relative to the picture's, at its bottom edge.
         anywhere: Also in the air.
         max_cutouts: Up to so many in a picture.
+        erode: Probability that the edge moves inwards.
+        feather: Probability that the edge fades inwards.
+        blur: Probability that the cut-out is blurred a little.
+        colour_match: Probability that its colours move towards the background's.
         shadow: Probability of a shadow.
         depth: Folder of depth maps of the backgrounds, or a depth-estimation model (folder or id); none by default.
         depth_mode: billboard: cut-outs stand upright on the depth of the background; teacher: the model judges every
@@ -86,6 +94,10 @@ def compose(
         scale=scale,
         anywhere=anywhere,
         max_cutouts=max_cutouts,
+        erode=erode,
+        feather=feather,
+        blur=blur,
+        colour_match=colour_match,
         shadow=shadow,
         depth=depth,
         depth_mode=depth_mode,

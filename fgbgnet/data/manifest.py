@@ -21,7 +21,7 @@ Indices: TypeAlias = Sequence[int] | npt.NDArray[np.integer[Any]] | npt.NDArray[
 
 REQUIRED = ("bg", "fg_bg", "mask")
 STANDARD = ("id", *REQUIRED, "depth", "bg_id", "fg_id", "depth_unit", "depth_direction")
-_PATHS = ("bg", "fg_bg", "mask", "depth", "depth_bg")
+_PATHS = ("bg", "fg_bg", "mask", "depth", "depth_bg", "alpha")
 _CHOICES = {"depth_unit": ("metres", "relative"), "depth_direction": ("near_small", "near_large")}
 _CONSTANTS = {
     "depth": "",

@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterable
 from typing import SupportsIndex, TypeAlias
 
+import numpy as np
+
 from fgbgnet.errors import InvalidArgumentError
 
 Size: TypeAlias = SupportsIndex | Iterable[SupportsIndex]
@@ -56,6 +58,20 @@ def height_and_width(size: Size) -> tuple[int, int]:
     return height, width
 
 
+def truth(name: str, value: object) -> bool:
+    """Yes or no, of Python or NumPy; ``"no"`` and 0 are neither.
+
+    Raises:
+        InvalidArgumentError: If it is something else.
+
+    >>> truth("flip", True)
+    True
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise InvalidArgumentError(f"{name} is {value!r}; expected True or False")
+    return bool(value)
+
+
 def check_quality(quality: int | None) -> None:
     """Refuses a JPEG quality outside 1 to 100."""
     if quality is not None and not 1 <= quality <= 100:
@@ -69,4 +85,4 @@ def allowed_cpus() -> int:
     return os.cpu_count() or 1
 
 
-__all__ = ["SMALLEST", "Size", "allowed_cpus", "check_quality", "height_and_width", "integer"]
+__all__ = ["SMALLEST", "Size", "allowed_cpus", "check_quality", "height_and_width", "integer", "truth"]

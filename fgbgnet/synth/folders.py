@@ -1,9 +1,9 @@
 """Folders that a run fills: claimed by its settings, taken up again, never mixed with anything else."""
 
-import errno
 import io
 import json
 import os
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,8 @@ def put(path: Path, content: bytes) -> None:
     Unlike `fgbgnet.files.write_bytes` it does not wait for the disk at each of many small files: a power failure may
     leave files of no length, which count as missing (`present`) and are made again.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # The process tells `_sweep` whose it is; threads may write the same file.
+    temporary = path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex}.{os.getpid()}.tmp")
     try:
         try:
             temporary.write_bytes(content)
@@ -48,11 +49,6 @@ def put(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-
-def is_full_disk(error: OSError) -> bool:
-    """Whether the disk, or the user's share of it, is full."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def present(path: Path) -> bool:
@@ -180,4 +176,4 @@ def _alive(process: int) -> bool:
     return True
 
 
-__all__ = ["claim", "encode", "is_full_disk", "present", "put"]
+__all__ = ["claim", "encode", "present", "put"]

@@ -26,6 +26,7 @@ from fgbgnet.errors import (
 from fgbgnet.synth import annotate, load_teacher
 from fgbgnet.synth.teachers import annotating
 from fgbgnet.synth.teachers.levels import to_millimetres, to_own_shares, to_shares
+from tests.synth.composites.pictures import run as compose_some, two_of_each
 from tests.synth.tiny_models import depth_anything, save
 
 
@@ -172,7 +173,43 @@ def test_pictures_of_one_name_do_not_share_a_map(tmp_path):
     assert [float(depth.max()) for depth in depths] == [pytest.approx(5.1), pytest.approx(9.1)]
 
 
+def test_a_picture_that_lies_in_several_archives_is_estimated_once(tmp_path):
+    seen = []
+    teacher = load_teacher(lambda batch: seen.append(len(batch)) or red(batch) / 10, unit="metres")
+    composites = compose_some(two_of_each(tmp_path), "composites", shard=1)
+    table = Manifest.read(run(composites, teacher, tmp_path / "out", of="bg", batch_size=3))
+    assert seen == [2]
+    maps = table.column("depth_bg").tolist()
+    assert len(set(maps)) == len(list((tmp_path / "out" / "depth_bg").iterdir())) == 2
+    for path, expected in zip(maps, red_of(Manifest.read(composites), "bg"), strict=True):
+        assert np.abs(read_depth(table.resolve(path), "metres")[0] - expected / 10).max() <= 0.000501
+
+
+@pytest.mark.parametrize("shard", [None, 5])
+def test_the_alpha_of_composites_is_found_from_the_new_manifest(tmp_path, shard):
+    composites = Manifest.read(compose_some(two_of_each(tmp_path), "composites", shard=shard))
+    table = Manifest.read(run(composites, METRES, tmp_path / "out"))
+    for new, old in zip(table.column("alpha").tolist(), composites.column("alpha").tolist(), strict=True):
+        assert np.array_equal(read_rgb(table.resolve(new)), read_rgb(composites.resolve(old)))
+
+
 # Going on
+
+
+def test_a_resumed_run_accepts_what_a_whole_one_does(tmp_path):
+    for k, level in enumerate((10, 20, 250, 251)):
+        Image.new("RGB", (30, 20), (level, 0, 0)).save(tmp_path / f"{k}.png")
+    paths = [f"{k}.png" for k in range(4)]
+    table = Manifest.from_lists(paths, paths, paths, root=tmp_path)
+    teacher = load_teacher(red, unit="metres")
+    with pytest.warns(FgBgWarning, match="2 of 4 maps hold no value"):
+        run(table, teacher, tmp_path / "out", batch_size=2)
+    whole = contents(tmp_path / "out")
+    for path in (tmp_path / "out" / "depth").glob("[23]_*.png"):  # all of them blank
+        path.unlink()
+    with pytest.warns(FgBgWarning, match="2 of 2 maps hold no value"):
+        run(table, teacher, tmp_path / "out", batch_size=2)
+    assert contents(tmp_path / "out") == whole
 
 
 @pytest.mark.parametrize("arguments", [{}, {"normalise": "per_image"}, {"of": "bg"}])

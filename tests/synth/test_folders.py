@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 import fgbgnet
 from fgbgnet.errors import FgBgError, InvalidArgumentError
 from fgbgnet.synth import SceneDataset, compose, write_scenes
-from fgbgnet.synth.folders import _from_ranges, _to_ranges, claim
+from fgbgnet.synth.folders import _from_ranges, _to_ranges, claim, put
 
 SETTINGS = {"kind": "test", "size": (4, 5)}
 
@@ -78,6 +79,15 @@ def test_rubbish_of_dead_processes_is_removed(tmp_path):
     assert sorted(p.name for p in (tmp_path / "mask").iterdir()) == sorted(names[1:])
 
 
+@pytest.mark.parametrize("name", ["a.png", "m" * 250 + ".png", "\N{CAT FACE}" * 60 + ".png"])
+def test_threads_that_write_the_same_file_leave_one_of_theirs_whole(tmp_path, name):
+    contents = [bytes([k]) * 100_000 for k in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda content: put(tmp_path / "new" / name, content), contents * 20))
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [name]
+    assert (tmp_path / "new" / name).read_bytes() in contents
+
+
 SCENES = "write_scenes(SceneDataset(12, size=32, seed=3), {out!r}, num_workers=0, batch_size=2, progress=False)"
 COMPOSITES = "compose({bg!r}, {fg!r}, {out!r}, per_pair=12, size=32, num_workers=0, progress=False)"
 ARCHIVES = COMPOSITES.replace("num_workers=0", "num_workers=0, shard=2")
@@ -102,7 +112,9 @@ def folders(tmp_path):
     rng = np.random.default_rng(0)
     for name, channels in (("bg", 3), ("fg", 4)):
         (tmp_path / name).mkdir()
-        Image.fromarray(rng.integers(0, 256, (80, 90, channels), dtype=np.uint8)).save(tmp_path / name / "1.png")
+        pixels = rng.integers(0, 256, (80, 90, channels), dtype=np.uint8)
+        pixels[2:-2, 2:-2, 3:] = 255
+        Image.fromarray(pixels).save(tmp_path / name / "1.png")
     return tmp_path
 
 

@@ -77,6 +77,16 @@ def test_a_network_computes_no_gradient():
     assert seen == [False]
 
 
+def test_a_teacher_stays_what_it_is():
+    teacher = load_teacher(red, unit="relative", direction="near_large", name="mine")
+    assert load_teacher(teacher) is teacher
+    assert load_teacher(teacher, "cpu", "relative", "near_large", name="mine") is teacher
+    for wanted in ({"unit": "metres"}, {"direction": "near_small"}, {"name": "other"}, {"revision": "main"}):
+        key = next(iter(wanted))
+        with pytest.raises(InvalidArgumentError, match=f"^{key} is .*but the source is the Teacher.*leave {key} out"):
+            load_teacher(teacher, **wanted)
+
+
 def test_names_and_fingerprints_of_functions():
     named = load_teacher(red, unit="metres", name="the red one")
     assert named.name == "the red one"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fgbgnet.synth.arguments import Size, allowed_cpus, height_and_width, integer
+from fgbgnet.files import full_disk_named
+from fgbgnet.synth.arguments import Size, allowed_cpus, height_and_width, integer, truth
 from fgbgnet.synth.folders import claim
 from fgbgnet.synth.streams import stream
 from fgbgnet.synth.teachers import Teacher
@@ -28,7 +29,7 @@ _MEMORY = 2**28
 def compose(
     backgrounds: PathInput, cutouts: PathInput, out: PathInput, per_pair: int = 20, flip: bool = True,
     size: Size = 224, seed: int = 0, *,
-    depth: "PathInput | Estimate | None" = None, depth_mode: Literal["billboard", "teacher"] = "billboard",
+    depth: "PathInput | Estimate | Teacher | None" = None, depth_mode: Literal["billboard", "teacher"] = "billboard",
     depth_unit: DepthUnit | None = None, depth_direction: DepthDirection | None = None,
     depth_scale: float | None = None,
     quality: "Quality" = 92, chroma: "Chroma | tuple[Chroma, ...]" = "4:2:0",
@@ -47,6 +48,9 @@ def compose(
     interrupted goes on where it stopped, with the same result, and so does one with a larger ``limit``. Other
     arguments, or pictures that changed since, are refused. When the disk is full, the manifest lists what is whole.
 
+    A cut-out that is too thin at this size has no pixel with an alpha of one half, or loses them all to ``erode``; a
+    `FgBgWarning` names those of which samples have an empty mask.
+
     Args:
         backgrounds: Folder of photographs, or one photograph; the middle part of the right shape is used.
         cutouts: Folder of pictures with alpha, or one of them. White halos are removed, with a warning.
@@ -56,7 +60,7 @@ def compose(
         size: Height and width in pixels, or one number for both.
         seed: Another seed draws other places.
         depth: None; or a folder of depth maps, one for each background, of the same name up to the suffix; or a depth
-            teacher as `load_teacher` takes it: a function, a model's folder, or its id.
+            teacher: of `load_teacher`, or what it takes, a function, a model's folder, or its id.
         depth_mode: ``"billboard"`` stands every cut-out upright at the depth of the ground under its foot, on the depth
             of the background (which a teacher guesses once); see `fgbgnet.synth.composites.billboards.stand`.
             ``"teacher"`` asks the teacher for every composite instead, as was done in 2020.
@@ -72,6 +76,7 @@ def compose(
         shard: Writes zip archives of so many samples, with their backgrounds, instead of folders; they are read in
             place.
         limit: Only so many samples, drawn at random from all of them; a smaller limit draws some of a larger one's.
+            With ``depth_mode="teacher"`` and relative depth a folder has one limit, since the range depends on it.
         skip_bad: Leaves out pictures that cannot be used, with a warning that names them.
         num_workers: Processes; by default one for each CPU that this process may use. 0 works in this process.
         progress: Whether to show a progress bar.
@@ -86,8 +91,8 @@ def compose(
 
     Raises:
         MissingFileError: If a folder or file does not exist.
-        PictureError: If pictures cannot be read, or cut-outs have no alpha, nothing in it, or nothing cut out; all of
-            them are named.
+        PictureError: If pictures cannot be read, or cut-outs have no alpha, nothing in it, or nothing cut out; the
+            first 20 are named.
         InvalidArgumentError: If a value is out of its range, or ``out`` holds anything but the same run.
         OutputError: If the disk is full.
 
@@ -110,7 +115,7 @@ def compose(
     from fgbgnet.synth.composites.style import CompositeStyle
 
     looks, sides, seed = CompositeStyle.of(style), height_and_width(size), integer("seed", seed)
-    per_pair, flip = integer("per_pair", per_pair, 1), bool(flip)
+    per_pair, flip = integer("per_pair", per_pair, 1), truth("flip", flip)
     frame = Codec("quality", quality, chroma)
     clean = Codec(
         "bg_quality", quality if isinstance(bg_quality, EllipsisType) else bg_quality,
@@ -123,24 +128,24 @@ def compose(
     scheme = Scheme(len(composer.things), per_pair, flip)
     total = len(composer.photos) * len(composer.things) * scheme.per_both
     numbers = _chosen(total, limit, seed)
-    source = None if depth is None else depth_source(
-        depth, composer.photos, depth_mode, depth_unit, depth_direction, depth_scale
-    )  # fmt: skip
+    source = depth_source(depth, composer.photos, depth_mode, depth_unit, depth_direction, depth_scale)
+    ranged = depth_mode == "teacher" and source is not None and source.unit == "relative"
     settings = {
         "kind": "composites", "composer_version": COMPOSER_VERSION, "size": sides, "seed": seed, "per_pair": per_pair,
         "flip": flip, **asdict(looks), "quality": quality, "chroma": chroma, "bg_quality": clean.quality,
-        "bg_chroma": clean.chroma, "shard": shard, "limit": None if shard is None else limit,
+        "bg_chroma": clean.chroma, "shard": shard, "limit": limit if ranged or shard is not None else None,
         "depth_mode": None if source is None else depth_mode,
         "depth": None if source is None else source_fingerprints(source),
         "backgrounds": fingerprints(composer.photos), "cutouts": fingerprints(composer.things),
     }  # fmt: skip
-    claim(
-        Path(out), settings,
-        "a run with the same pictures and arguments, where only num_workers and progress may differ, and limit may be "
-        "larger unless shard is given",
-    )  # fmt: skip
+    with full_disk_named(out, "nothing is lost: make room, and repeat the same run"):
+        claim(
+            Path(out), settings,
+            "a run with the same pictures and arguments, where only num_workers and progress may differ, and limit may "
+            "be larger unless shard is given, or a teacher judges every composite in relative depth",
+        )  # fmt: skip
     if source is not None and depth_mode == "billboard":
-        composer.use_depth(maps_on_disk(source, composer, Path(out)))
+        composer.use_depth(maps_on_disk(source, composer, Path(out), progress))
     manifest = run(Maker(composer, scheme, frame, clean), Path(out), numbers, shard, workers, progress)
     return taught(manifest, source, progress) if isinstance(source, Teacher) and depth_mode == "teacher" else manifest
 

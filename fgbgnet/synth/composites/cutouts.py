@@ -43,8 +43,8 @@ def _natural(path: Path) -> tuple[list[tuple[int, int, str]], str]:
     parts: list[tuple[int, int, str]] = []
     text = ""
     for character in f"{path.name}\0":
-        if text and character.isdigit() != text[-1].isdigit():
-            parts.append((0, int(text), "") if text.isdigit() else (1, 0, text.lower()))
+        if text and character.isdecimal() != text[-1].isdecimal():
+            parts.append((0, int(text), "") if text.isdecimal() else (1, 0, text.lower()))
             text = ""
         text += character
     return parts, path.name

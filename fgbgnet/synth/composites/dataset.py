@@ -14,15 +14,15 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from fgbgnet.errors import InvalidArgumentError, UnknownNameError
-from fgbgnet.synth.arguments import Size, height_and_width, integer
+from fgbgnet.synth.arguments import Size, height_and_width, integer, truth
 from fgbgnet.synth.composites.linear import Bytes
 from fgbgnet.synth.composites.style import CompositeStyle
-from fgbgnet.synth.scenes.dataset import Indices, Numbers, _positions
+from fgbgnet.synth.positions import Indices, Numbers, positions
 from fgbgnet.synth.streams import stream
 from fgbgnet.types import DepthDirection, DepthUnit, GroupBy, PathInput, Sample, SampleTransform
 
 if TYPE_CHECKING:
-    from fgbgnet.synth.teachers.teacher import Estimate
+    from fgbgnet.synth.teachers.teacher import Estimate, Teacher
 
 
 class ComposedDataset(Dataset[Sample]):
@@ -33,6 +33,8 @@ class ComposedDataset(Dataset[Sample]):
     in all epochs. An id always names the same composite, so the ids change with the epoch. Backgrounds and cut-outs
     take turns: the first positions show each of them about equally often, and as many positions as there are pairs show
     every pair.
+
+    A cut-out that is too thin at this size may leave the mask of a sample empty.
 
     The pictures are decoded once and kept in memory; workers that are forked share it. JPEG is not simulated here: what
     differs between a background and a frame is the business of the transform (``train_transform(perturb=...)``).
@@ -56,7 +58,7 @@ class ComposedDataset(Dataset[Sample]):
         **style: The fields of `CompositeStyle`.
 
     Raises:
-        MissingFileError, PictureError: If pictures are not there or cannot be used; all are named.
+        MissingFileError, PictureError: If pictures are not there or cannot be used; the first 20 are named.
         InvalidArgumentError: If a value is out of its range.
 
     >>> import tempfile
@@ -80,7 +82,7 @@ class ComposedDataset(Dataset[Sample]):
         seed: int = 0,
         transform: SampleTransform | None = None,
         *,
-        depth: "PathInput | Estimate | None" = None,
+        depth: "PathInput | Estimate | Teacher | None" = None,
         depth_unit: DepthUnit | None = None,
         depth_direction: DepthDirection | None = None,
         depth_scale: float | None = None,
@@ -96,15 +98,15 @@ class ComposedDataset(Dataset[Sample]):
         from fgbgnet.synth.composites.gathering import gather
 
         check_transform(transform)
-        self.seed, self.flip, self.transform = integer("seed", seed), bool(flip), transform
+        self.seed, self.flip, self.transform = integer("seed", seed), truth("flip", flip), transform
         looks = CompositeStyle.of(style)
         self._composer = gather(
             backgrounds, cutouts, height_and_width(size), self.seed, looks, skip_bad=skip_bad,
             memory=integer("memory", memory, 0),
         )  # fmt: skip
-        if depth is not None:
-            photos = self._composer.photos
-            source = depth_source(depth, photos, "billboard", depth_unit, depth_direction, depth_scale)
+        photos = self._composer.photos
+        source = depth_source(depth, photos, "billboard", depth_unit, depth_direction, depth_scale)
+        if source is not None:
             self._composer.use_depth(maps_in_memory(source, self._composer))
         self._clean = Shelf(partial(_convert, self._composer.background), memory)
         self._rows = stream(self.seed, "order of bg").permutation(len(self._composer.photos))
@@ -177,7 +179,7 @@ class ComposedDataset(Dataset[Sample]):
                 length.
         """
         other = self.with_transform(self.transform if isinstance(transform, EllipsisType) else transform)
-        other._first = self._first[_positions(indices, len(self))]
+        other._first = self._first[positions(indices, len(self))]
         return other
 
     def with_transform(self, transform: SampleTransform | None) -> Self:

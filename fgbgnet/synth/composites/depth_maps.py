@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from fgbgnet.errors import InvalidArgumentError, MissingFileError, PictureError
+from fgbgnet.pictures import open_picture
 from fgbgnet.synth.composites.cutouts import SUFFIXES, middle_part
 from fgbgnet.synth.composites.linear import Bytes, Floats
 from fgbgnet.types import DepthDirection, DepthUnit, PathInput
 
 if TYPE_CHECKING:
     from fgbgnet.synth.teachers import Teacher
+
+TOGETHER = 8
+"""Backgrounds that are put before a teacher at a time."""
 
 Truth = npt.NDArray[np.bool_]
 
@@ -58,6 +63,8 @@ class DepthFolder:
     scale: float | None = None
     span: tuple[float, float] | None = None
     """Least and largest value of all maps, brought to 0 and 1; for relative depth."""
+    photos: tuple[Path, ...] | None = None
+    """What the maps show; None if they are cut as the backgrounds are."""
 
     @classmethod
     def find(
@@ -87,7 +94,8 @@ class DepthFolder:
             if len(found[photo.stem]) > 1:
                 names = ", ".join(path.name for path in found[photo.stem])
                 raise InvalidArgumentError(f"depth: {folder} has several maps of {photo.name}: {names}; leave one")
-        maps = cls(tuple(found[photo.stem][0] for photo in photos), unit, direction, scale)
+        paths = tuple(found[photo.stem][0] for photo in photos)
+        maps = cls(paths, unit, direction, scale, photos=tuple(photos))
         return maps._checked()
 
     def _checked(self) -> "DepthFolder":
@@ -112,11 +120,17 @@ class DepthFolder:
         return DepthMap(*read_depth(path, self.unit, self.direction, self.scale))
 
     def load(self, index: int, size: tuple[int, int]) -> DepthMap:
-        """The map of a background at the size of the background, cut alike; by the nearest pixel."""
+        """The map of a background at the size of the background, cut alike; by the nearest pixel.
+
+        A map shows all of its photograph, whatever its own shape: those of networks are often square.
+        """
         values, valid = self._read(self.paths[index])
-        left, top, right, bottom = middle_part(values.shape[0], values.shape[1], size)
-        rows = (top + (np.arange(size[0]) + 0.5) * (bottom - top) / size[0]).astype(np.intp)
-        columns = (left + (np.arange(size[1]) + 0.5) * (right - left) / size[1]).astype(np.intp)
+        height, width = values.shape
+        shown = (width, height) if self.photos is None else open_picture(self.photos[index]).size
+        left, top, right, bottom = middle_part(shown[1], shown[0], size)
+        rows = (top + (np.arange(size[0]) + 0.5) * (bottom - top) / size[0]) * (height / shown[1])
+        columns = (left + (np.arange(size[1]) + 0.5) * (right - left) / size[1]) * (width / shown[0])
+        rows, columns = rows.astype(np.intp), columns.astype(np.intp)
         values, valid = values[rows[:, None], columns], valid[rows[:, None], columns]
         return DepthMap(_within(values, self.span), valid)
 
@@ -132,7 +146,7 @@ class DepthArrays:
     @classmethod
     def taught(cls, teacher: "Teacher", background: Callable[[int], Bytes], count: int) -> "DepthArrays":
         """Lets a teacher guess the depth of backgrounds."""
-        maps = tuple(guesses(teacher, background, count))
+        maps = tuple(depth for _, depth in guesses(teacher, background, range(count), progress=False))
         span = None if teacher.unit == "metres" else span_of(maps)
         return cls(maps, teacher.unit, span)
 
@@ -143,17 +157,22 @@ class DepthArrays:
         return DepthMap(np.where(valid, _within(values, self.span), np.float32(0)), valid)
 
 
-def guesses(teacher: "Teacher", background: Callable[[int], Bytes], count: int, batch: int = 8) -> Iterator[Floats]:
-    """What a teacher thinks of the distance on every background, (H, W) each; near = small.
+def guesses(
+    teacher: "Teacher", background: Callable[[int], Bytes], indices: Sequence[int], *, progress: bool
+) -> Iterator[tuple[int, Floats]]:
+    """What a teacher thinks of the distance on backgrounds: their index, and (H, W) with near = small.
 
     Inverse depth changes its sign: which is nearer than which is all that relative depth says.
     """
     import torch
 
-    for first in range(0, count, batch):
-        pictures = np.stack([background(index) for index in range(first, min(first + batch, count))])
-        depth = teacher(torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous()).numpy()
-        yield from -depth if teacher.direction == "near_large" else depth
+    with tqdm(total=len(indices), desc="depth of backgrounds", unit="picture", disable=not progress) as bar:
+        for first in range(0, len(indices), TOGETHER):
+            some = indices[first : first + TOGETHER]
+            pictures = np.stack([background(index) for index in some])
+            depth = teacher(torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous()).numpy()
+            yield from zip(some, -depth if teacher.direction == "near_large" else depth, strict=True)
+            bar.update(len(some))
 
 
 def span_of(maps: Sequence[Floats]) -> tuple[float, float]:
@@ -166,4 +185,4 @@ def _within(values: Floats, span: tuple[float, float] | None) -> Floats:
     return values if span is None else (values - np.float32(span[0])) / np.float32(span[1] - span[0])
 
 
-__all__ = ["DepthArrays", "DepthFolder", "DepthMap", "DepthMaps", "guesses", "span_of"]
+__all__ = ["TOGETHER", "DepthArrays", "DepthFolder", "DepthMap", "DepthMaps", "guesses", "span_of"]

@@ -45,13 +45,15 @@ class Codec:
     def __post_init__(self) -> None:
         if self.quality is not None:
             numbers = (self.quality, self.quality) if isinstance(self.quality, int) else self.quality
-            good = isinstance(numbers, tuple | list) and len(numbers) == 2 and all(isinstance(q, int) for q in numbers)
+            good = isinstance(numbers, tuple | list) and len(numbers) == 2
+            good = good and all(isinstance(q, int) and not isinstance(q, bool) for q in numbers)
             if not good or not 1 <= numbers[0] <= numbers[1] <= 100:
                 raise InvalidArgumentError(
                     f"{self.name} is {self.quality!r}; expected 1 to 100 for JPEG, two rising ones to draw between, or "
                     "None for PNG"
                 )
-        if not self.chromas or not set(self.chromas) <= set(get_args(Chroma)):
+        kinds = isinstance(self.chroma, str | tuple | list) and self.chromas
+        if not kinds or not all(kind in get_args(Chroma) for kind in kinds):
             raise InvalidArgumentError(f"chroma is {self.chroma!r}; expected one or several of {get_args(Chroma)}")
 
     @property

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 from torch.utils.data import DataLoader, Dataset
 
+from fgbgnet.files import is_full_disk
 from fgbgnet.synth.composites.billboards import to_stored
 from fgbgnet.synth.composites.composer import Box, Composer, Composite
 from fgbgnet.synth.composites.encoding import Codec, encode_grey, encode_picture
 from fgbgnet.synth.composites.placement import Placement
-from fgbgnet.synth.folders import is_full_disk, present, put
+from fgbgnet.synth.folders import present, put
 
 COLUMNS = (
     "id", "bg", "fg_bg", "mask", "depth", "bg_id", "fg_id", "depth_unit", "depth_direction", "alpha", "fg_ids", "boxes",
@@ -79,7 +80,7 @@ class Maker:
         background = self.scheme(number)[0]
         stem = f"sample_{number:08d}"
         names = {
-            "bg": f"bg/{background:05d}_{self.composer.photos[background].stem}{self.clean.suffix}",
+            "bg": f"bg/{background:05d}_{self.composer.photos[background].stem[:40]}{self.clean.suffix}",
             "fg_bg": f"fg_bg/{stem}{self.frame.suffix}",
             "mask": f"mask/{stem}.png",
             "alpha": f"alpha/{stem}.png",

@@ -1,4 +1,4 @@
-"""The pictures that composites are made of: found, each tried once, and refused by name all at a time."""
+"""The pictures that composites are made of: found, each tried once, and all bad ones refused at a time."""
 
 import warnings
 from pathlib import Path
@@ -31,7 +31,7 @@ def gather(
     Raises:
         MissingFileError: If there is no such folder or file.
         InvalidArgumentError: If a folder holds no picture.
-        PictureError: If pictures cannot be used; all are named. With ``skip_bad`` if none can.
+        PictureError: If pictures cannot be used; the first 20 are named. With ``skip_bad`` if none can.
     """
     photos, things = find_pictures(backgrounds, "backgrounds"), find_pictures(cutouts, "cutouts")
     composer = Composer(photos, things, size, seed, style, memory=memory)
@@ -51,22 +51,23 @@ def gather(
     good = [p for p in photos if p not in bad], [p for p in things if p not in bad]
     if bad and not (skip_bad and all(good)):
         more = "" if skip_bad else ". Mend or remove them, or leave them out with skip_bad=True"
-        raise PictureError(f"{len(bad)} pictures cannot be used: {_listing(list(bad.values()))}{more}")
+        raise PictureError(f"{len(bad)} pictures cannot be used: {listing(list(bad.values()))}{more}")
     if bad:
-        warnings.warn(f"{len(bad)} pictures are left out: {_listing(list(bad.values()))}", FgBgWarning, stacklevel=3)
+        warnings.warn(f"{len(bad)} pictures are left out: {listing(list(bad.values()))}", FgBgWarning, stacklevel=3)
         composer = Composer(*good, size, seed, style, memory=memory)
     if halos:
         warnings.warn(
-            f"{len(halos)} cut-outs have a white halo; its colour is replaced by that of the inside: {_listing(halos)}",
+            f"{len(halos)} cut-outs have a white halo; its colour is replaced by that of the inside: {listing(halos)}",
             FgBgWarning,
             stacklevel=3,
         )
     return composer
 
 
-def _listing(items: list[str]) -> str:
+def listing(items: list[str]) -> str:
+    """The first of some items, and how many more there are."""
     more = f"; and {len(items) - _NAMED} more" if len(items) > _NAMED else ""
     return "; ".join(items[:_NAMED]) + more
 
 
-__all__ = ["gather"]
+__all__ = ["gather", "listing"]

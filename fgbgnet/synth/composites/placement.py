@@ -11,7 +11,7 @@ from fgbgnet.synth.composites.style import CompositeStyle
 from fgbgnet.synth.streams import stream
 
 _NEAREST_HORIZON = 0.3
-"""Feet stand in the part of the ground's rows below this share: at the horizon itself things are points."""
+"""Feet stand in the part of the ground's rows in the picture below this share: at the horizon things are points."""
 _WIDEST = 0.95
 
 
@@ -38,6 +38,8 @@ class Placement(NamedTuple):
     """How far the cast shadow leans to the right, relative to the height of what casts it."""
     squash: float = 0.0
     """How far it reaches up on the picture (away from the camera; negative: towards it), relative to the same."""
+    grounded: bool = True
+    """Whether it stands on the ground, so that its shadow is darkest where it touches it."""
 
 
 class Layer(NamedTuple):
@@ -84,9 +86,18 @@ def draw_layers(
     for k in range(total):
         thing, flipped = (cutout, mirrored) if k == 0 else (int(random.integers(count)), bool(random.integers(2)))
         layers.append(Layer(thing, draw_placement(random, shapes(thing), size, flipped, horizon, style)))
+    layers = [layers[0], *(_in_the_light_of(layers[0], layer) for layer in layers[1:])]
     # By the foot; the sort is stable, so that ties are the same everywhere.
     order = sorted(range(total), key=lambda k: layers[k].placement.top + layers[k].placement.scale)
     return Draw(horizon, tuple(layers[k] for k in order), order.index(0))
+
+
+def _in_the_light_of(first: Layer, other: Layer) -> Layer:
+    """A picture has one sun: all shadows or none, in one direction."""
+    light = first.placement
+    return Layer(
+        other.cutout, other.placement._replace(shadow=light.shadow, shear=light.shear, squash=light.squash)
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=64)
@@ -109,7 +120,8 @@ def draw_placement(
     elif horizon is None:
         top = max(0.6 + 0.42 * u[2] - scale, -0.2 * scale)
     else:
-        first = horizon + _NEAREST_HORIZON * (1 - horizon)
+        highest = max(horizon, 0.0)  # of the ground in the picture: feet above it would be out of sight
+        first = highest + _NEAREST_HORIZON * (1 - highest)
         foot = first + u[2] * (1.02 - first)
         scale *= (foot - horizon) / (1 - horizon)
         top = foot - scale
@@ -120,7 +132,7 @@ def draw_placement(
         scale, left, top, mirrored,
         style.drawn("erode", u[3], u[4]), style.drawn("feather", u[5], u[6]), style.drawn("blur", u[7], u[8]),
         style.drawn("colour_match", u[9], u[10]), shadow,
-        2.4 * u[13] - 1.2 if shadow else 0.0, squash if shadow else 0.0,
+        2.4 * u[13] - 1.2 if shadow else 0.0, squash if shadow else 0.0, not style.anywhere,
     )  # fmt: skip
 
 

@@ -2,16 +2,18 @@
 
 import csv
 import io
+import warnings
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
 from tqdm import tqdm
 
-from fgbgnet.errors import FgBgError, InvalidArgumentError, OutputError
-from fgbgnet.files import atomic_path
+from fgbgnet.errors import FgBgError, FgBgWarning, InvalidArgumentError, OutputError
+from fgbgnet.files import atomic_path, is_full_disk
 from fgbgnet.synth.composites.files import COLUMNS, PARTS, ArchiveParts, FolderParts, Maker, archive_name, made, to_line
-from fgbgnet.synth.folders import is_full_disk, present
+from fgbgnet.synth.composites.gathering import listing
+from fgbgnet.synth.folders import present
 
 Lines = dict[int, str]
 """Lines of the manifest by the number of the sample."""
@@ -49,15 +51,15 @@ def run(
     manifest = out / "manifest.csv"
     for half_written in out.glob(f".{manifest.stem}.*.tmp{manifest.suffix}"):  # of a killed run
         half_written.unlink(missing_ok=True)
-    listed = _read_lines(manifest)
-    if len(numbers) < len(listed):
+    known = _read_lines(manifest) | _read_parts(out / PARTS)
+    lost = len(known.keys() - set(numbers))
+    if lost:
         raise InvalidArgumentError(
-            f"{out} holds {len(listed)} samples and this run makes only {len(numbers)}; give a limit of {len(listed)} "
-            "or more to go on there, or another folder"
+            f"{out} holds {len(known)} samples, of which {lost} are not among the {len(numbers)} of this run; give the "
+            "limit of the run that made them, or a larger one, to go on there, or another folder"
         )
     parts: FolderParts | ArchiveParts
     if shard is None:
-        known = listed | _read_parts(out / PARTS)
         known = {n: known[n] for n in numbers if n in known and _there(maker, out, n)}
         parts = FolderParts(maker, out, [n for n in numbers if n not in known], workers)
     else:
@@ -68,10 +70,16 @@ def run(
     full = _make(parts, known, len(numbers), workers, progress)
     ordered = {n: known[n] for n in numbers if n in known}
     if full is None:
-        _write_manifest(manifest, ordered)
-        _remove_parts(out / PARTS)
-        return manifest
+        try:
+            _write_manifest(manifest, ordered)
+        except OSError as error:
+            if not is_full_disk(error):
+                raise
+            full = str(error)
     _remove_parts(out / PARTS)
+    if full is None:
+        _warn_of_empty_masks(ordered)
+        return manifest
     left = _write_what_fits(manifest, ordered, maker, out, shard)
     where = f"{manifest} lists the {left} samples that are whole" if left else "no sample is whole"
     raise OutputError(
@@ -134,7 +142,7 @@ def _read_archive(path: Path) -> Lines:
 
 
 def _prefixed(line: str, prefix: str) -> str:
-    row = next(csv.reader([line]))
+    row = _cells(line)
     for column in ("bg", "fg_bg", "mask", "alpha", "depth"):
         index = COLUMNS.index(column)
         row[index] = row[index] and prefix + row[index]
@@ -157,17 +165,36 @@ def _write_what_fits(path: Path, lines: Lines, maker: Maker, out: Path, shard: i
         except OSError as error:
             if not is_full_disk(error):
                 raise
-        numbers, last = numbers[:-_ROOM] if shard is None else numbers[:-shard], numbers[-(shard or _ROOM) :]
-        for name in _removable(maker, last, lines, shard):
+        if shard is None:
+            numbers, last = numbers[:-_ROOM], numbers[-_ROOM:]
+            names = {name for n in last for kind, name in maker.names(n).items() if kind != "bg"}
+        else:
+            archive = _archive(lines[numbers[-1]])
+            numbers, names = [n for n in numbers if _archive(lines[n]) != archive], {archive}
+        for name in names:
             (out / name).unlink(missing_ok=True)
     return 0
 
 
-def _removable(maker: Maker, numbers: Sequence[int], lines: Lines, shard: int | None) -> set[str]:
-    """Files that only these samples need."""
-    if shard is not None:
-        return {next(csv.reader([lines[number]]))[COLUMNS.index("mask")].split("/")[0] for number in numbers}
-    return {name for number in numbers for kind, name in maker.names(number).items() if kind != "bg"}
+def _archive(line: str) -> str:
+    """Name of the archive that a sample lies in."""
+    return _cells(line)[COLUMNS.index("mask")].split("/")[0]
+
+
+def _warn_of_empty_masks(lines: Lines) -> None:
+    rows = map(_cells, lines.values())
+    empty = [row[COLUMNS.index("fg_id")] for row in rows if not row[COLUMNS.index("boxes")].strip("/")]
+    if empty:
+        warnings.warn(
+            f"{len(empty)} of {len(lines)} samples have an empty mask, since nothing in them has an alpha of one half "
+            f"or more; their cut-outs are too thin for this size, scale and erode: {listing(sorted(set(empty)))}",
+            FgBgWarning,
+            stacklevel=4,
+        )
+
+
+def _cells(line: str) -> list[str]:
+    return next(csv.reader([line]))
 
 
 def _remove_parts(folder: Path) -> None:

@@ -25,13 +25,14 @@ def shadow_of(alpha: Floats, left: int, top: int, placement: Placement) -> Patch
 
     Two parts: a soft band at the foot, as wide as the lower part of the thing, which darkens the ground that it stands
     on (between the wheels of a car, too); and the silhouette laid onto the ground, sheared by ``shear`` and flattened
-    to ``squash``, softer the farther it leans. Where both fall, the darker counts.
+    to ``squash``, softer the farther it leans. Where both fall, the darker counts. What is in the air has only the
+    second.
 
     Args:
         alpha: float32 (h, w) of the thing.
         left: Column of its left side on the picture.
         top: Its upper row.
-        placement: For ``shadow``, ``shear`` and ``squash``.
+        placement: For ``shadow``, ``shear``, ``squash`` and ``grounded``.
 
     Returns:
         The patch, larger than the thing.
@@ -52,12 +53,14 @@ def shadow_of(alpha: Floats, left: int, top: int, placement: Placement) -> Patch
     )
     cast: Any = cv2.warpAffine(small, laid, size, flags=cv2.INTER_LINEAR)
     cast = cv2.GaussianBlur(cast, (0, 0), cast_blur)
-    touching = np.zeros((1, size[0]), np.float32)
-    touching[0, -x0 : -x0 + width] = small[-max(1, int(0.3 * height)) :].max(0)
-    touching = cv2.blur(touching, (max(3, width // 10) | 1, 1))
-    thick = 0.06 * min(height, width) + 0.7
-    below = (np.arange(y0, y1, dtype=np.float32)[:, None] + 0.5 - height + 0.4 * thick) / thick
-    both = np.maximum(_CAST * cast, np.exp(-0.5 * below**2) * touching)
+    both: Any = _CAST * cast
+    if placement.grounded:
+        touching: Any = np.zeros((1, size[0]), np.float32)
+        touching[0, -x0 : -x0 + width] = small[-max(1, int(0.3 * height)) :].max(0)
+        touching = cv2.blur(touching, (max(3, width // 10) | 1, 1))
+        thick = 0.06 * min(height, width) + 0.7
+        below = (np.arange(y0, y1, dtype=np.float32)[:, None] + 0.5 - height + 0.4 * thick) / thick
+        both = np.maximum(both, np.exp(-0.5 * below**2) * touching)
     both *= np.float32(placement.shadow)
     full: Any = cv2.resize(both, (size[0] * _REDUCED, size[1] * _REDUCED), interpolation=cv2.INTER_LINEAR)
     return Patch(full, left + x0 * _REDUCED, top + y0 * _REDUCED)

@@ -74,7 +74,8 @@ class CompositeStyle:
                     f"horizon is {self.horizon}; expected a share of the height from -1 (above the picture) to 0.9, "
                     "two rising ones, or None"
                 )
-        if isinstance(self.max_cutouts, bool) or self.max_cutouts not in range(1, 33):
+        whole = isinstance(self.max_cutouts, int) and not isinstance(self.max_cutouts, bool)
+        if not whole or not 1 <= self.max_cutouts <= 32:
             raise InvalidArgumentError(f"max_cutouts is {self.max_cutouts!r}; expected an integer from 1 to 32")
         for name in _RANGES:
             self._check_chance(name)

@@ -4,7 +4,7 @@ import copy
 import operator
 from collections.abc import Sequence
 from types import EllipsisType
-from typing import Any, TypeAlias, get_args
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,9 @@ from torch.utils.data import Dataset
 
 from fgbgnet.errors import InvalidArgumentError, UnknownNameError
 from fgbgnet.synth.arguments import Size, integer
+from fgbgnet.synth.positions import Indices, Numbers, positions
 from fgbgnet.synth.scenes.generator import SceneGenerator
 from fgbgnet.types import DepthUnit, GroupBy, Sample, SampleTransform
-
-Indices: TypeAlias = Sequence[int] | npt.NDArray[np.integer[Any]] | npt.NDArray[np.bool_]
-Numbers: TypeAlias = npt.NDArray[np.int64]
 
 
 class SceneDataset(Dataset[Sample]):
@@ -129,7 +127,7 @@ class SceneDataset(Dataset[Sample]):
                 length.
         """
         other = copy.copy(self)
-        other._first = self._first[_positions(indices, len(self))]
+        other._first = self._first[positions(indices, len(self))]
         if not isinstance(transform, EllipsisType):
             other.transform = transform
         return other
@@ -182,28 +180,6 @@ class SceneDataset(Dataset[Sample]):
 
 def _id(number: np.int64) -> str:
     return f"scene_{number:08d}"
-
-
-def _positions(indices: Indices, count: int) -> Numbers:
-    """Positions or a mask -> positions from 0, each once."""
-    chosen = np.asarray(indices)
-    if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iub"):
-        raise InvalidArgumentError(
-            f"indices have type {chosen.dtype} and shape {chosen.shape}; expected a row of integers, or of booleans"
-        )
-    if chosen.dtype == bool:
-        if len(chosen) != count:
-            raise InvalidArgumentError(f"a mask of {len(chosen)} values came to select from {count} scenes")
-        return np.flatnonzero(chosen)
-    chosen = chosen.astype(np.int64)
-    outside = chosen[(chosen < -count) | (chosen >= count)]
-    if len(outside):
-        raise InvalidArgumentError(f"indices hold {outside[0]}; expected positions in {count} scenes")
-    chosen = np.where(chosen < 0, chosen + count, chosen)
-    values, times = np.unique(chosen, return_counts=True)
-    if (times > 1).any():
-        raise InvalidArgumentError(f"indices hold position {values[times > 1][0]} twice; expected each at most once")
-    return chosen
 
 
 __all__ = ["SceneDataset"]

@@ -1,9 +1,11 @@
-"""The pictures of a manifest in batches: read ahead, named by what they show, put before a teacher."""
+"""The pictures of a manifest: read ahead, named by what they show, put before a teacher in batches."""
 
 import re
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 
@@ -21,7 +23,7 @@ class Picture:
     path: Path
     content: bytes
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Name of its map: what its file is called, and what is in it, so that a changed picture gets another map."""
         stem = re.sub(r"[^A-Za-z0-9_-]+", "_", self.path.stem)[:60]
@@ -35,17 +37,19 @@ class Picture:
         return torch.from_numpy(rgb).permute(2, 0, 1).contiguous()
 
 
-def read_batches(paths: Sequence[Path], batch_size: int, pool: Executor) -> Iterator[list[Picture]]:
-    """Pictures of folders and zip archives in their order; one batch is read while another is worked on.
+def read_pictures(paths: Sequence[Path], ahead: int, pool: Executor) -> Iterator[Picture]:
+    """Pictures of folders and zip archives in their order; so many are read while others are worked on.
 
     Raises:
         MissingFileError, PictureError: If one cannot be read.
     """
-    waiting = [pool.submit(_read, path) for path in paths[:batch_size]]
-    for start in range(batch_size, len(paths) + batch_size, batch_size):
-        coming = [pool.submit(_read, path) for path in paths[start : start + batch_size]]
-        yield [future.result() for future in waiting]
-        waiting = coming
+    waiting: deque[Future[Picture]] = deque()
+    for path in paths:
+        waiting.append(pool.submit(_read, path))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def estimate(teacher: Teacher, pictures: Sequence[Picture], pool: Executor) -> list[Tensor]:
@@ -74,4 +78,4 @@ def _read(path: Path) -> Picture:
     return Picture(path, read_bytes(path))
 
 
-__all__ = ["Picture", "estimate", "read_batches"]
+__all__ = ["Picture", "estimate", "read_pictures"]

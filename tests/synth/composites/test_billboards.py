@@ -5,9 +5,9 @@ from PIL import Image
 
 from fgbgnet.data import Manifest, PairedFgBgDataset
 from fgbgnet.errors import InvalidArgumentError, MissingFileError, PictureError
-from fgbgnet.synth import ComposedDataset, compose
+from fgbgnet.synth import ComposedDataset, compose, load_teacher
 from fgbgnet.synth.composites.billboards import stand, to_stored
-from fgbgnet.synth.composites.depth_maps import DepthMap
+from fgbgnet.synth.composites.depth_maps import DepthFolder, DepthMap
 from fgbgnet.synth.composites.shadows import Patch
 
 HORIZON, CAMERA = 0.25, 1.5  # of a pinhole camera 1.5 m above a plane, with a wall 20 m away
@@ -226,3 +226,54 @@ def test_a_changed_map_is_noticed(folders):
     Image.fromarray((ground(64) * 500).astype(np.uint16)).save(folders / "metres" / "1.png")
     with pytest.raises(InvalidArgumentError, match=r"depth: 1\.png"):
         run(folders, folders / "metres", depth_unit="metres")
+
+
+def test_a_square_map_of_a_wide_photograph_is_stretched_before_it_is_cut(tmp_path):
+    """Distance is the column of the photograph, whatever the shape of the map."""
+    for name in ("bg", "square", "same"):
+        (tmp_path / name).mkdir()
+    Image.new("RGB", (192, 64)).save(tmp_path / "bg" / "wide.png")
+    columns = np.arange(192, dtype=np.float32) + 1
+    np.save(tmp_path / "same" / "wide.npy", np.tile(columns, (64, 1)))
+    np.save(tmp_path / "square" / "wide.npy", np.tile(columns.reshape(64, 3).mean(1), (64, 1)))
+    maps = {
+        name: DepthFolder.find(tmp_path / name, [tmp_path / "bg" / "wide.png"], "metres", "near_small", None)
+        .load(0, (32, 32)).values
+        for name in ("same", "square")
+    }  # fmt: skip
+    middle = 64 + 2 * np.arange(32) + 1.5  # columns 64 to 128, two for each pixel
+    assert np.abs(maps["same"] - middle).max() <= 0.5
+    assert np.abs(maps["square"] - middle).max() <= 2
+
+
+def test_guesses_of_a_killed_run_are_kept_by_whole_batches(folders):
+    for k in range(2, 19):
+        Image.fromarray(np.full((64, 64, 3), 5 * k, np.uint8)).save(folders / "bg" / f"{k}.png")
+    guess = Guess()
+    path = run(folders, guess, depth_unit="metres", per_pair=1)
+    assert guess.asked == 19
+    whole = {p.name: p.read_bytes() for p in (path.parent / "depth_bg").iterdir()}
+    (path.parent / "depth_bg" / "00017.npy").unlink()
+    run(folders, guess, depth_unit="metres", per_pair=1)
+    assert guess.asked == 19 + 3  # the last batch
+    assert {p.name: p.read_bytes() for p in (path.parent / "depth_bg").iterdir()} == whole
+
+
+@pytest.mark.parametrize(("unit", "refused"), [("metres", False), ("relative", True)])
+def test_a_larger_limit_would_change_the_range_of_a_relative_teacher(folders, unit, refused):
+    arguments = {"depth_unit": unit, "depth_direction": "near_small", "depth_mode": "teacher"}
+    run(folders, Guess(), limit=3, **arguments)
+    if refused:
+        with pytest.raises(InvalidArgumentError, match="limit: 3 there, 5 now"):
+            run(folders, Guess(), limit=5, **arguments)
+    else:
+        assert len(Manifest.read(run(folders, Guess(), limit=5, **arguments))) == 5
+
+
+def test_a_teacher_of_load_teacher_is_taken_as_it_is(folders):
+    teacher = load_teacher(Guess(), unit="metres", name="first")
+    run(folders, teacher)
+    with pytest.raises(InvalidArgumentError, match=r"depth: .*Guess first there, .*Guess second now"):
+        run(folders, load_teacher(Guess(), unit="metres", name="second"))
+    with pytest.raises(InvalidArgumentError, match="unit is 'relative', but the source is the Teacher"):
+        run(folders, teacher, depth_unit="relative")

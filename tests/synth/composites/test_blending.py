@@ -135,3 +135,16 @@ def test_outside_the_frame_nothing_changes(place):
     picture, alpha = pasted(background, thing(10, 10), shadow=0.5, squash=0.2, colour_match=0.5, **place)
     assert np.array_equal(picture, background)
     assert not alpha.any()
+
+
+def test_only_what_stands_on_the_ground_darkens_it_where_it_touches_it():
+    pictures = []
+    for grounded in (True, False):
+        picture = np.full((100, 100, 3), 200, np.uint8)
+        thing = Cutout.of(np.full((40, 40, 4), 255, np.uint8), 100)
+        blend(picture, thing, Placement(0.4, 0.3, 0.3, shadow=0.8, shear=0.6, squash=0.3, grounded=grounded))
+        pictures.append(picture[..., 0].astype(int))
+    below = slice(71, 73), slice(35, 50)
+    assert pictures[0][below].max() < 170
+    assert pictures[1][below].min() > pictures[0][below].max()
+    assert pictures[1][60:68, 72:80].min() < 170  # the cast one is there

@@ -3,7 +3,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from fgbgnet.data import Manifest, PairedFgBgDataset
 from fgbgnet.errors import (
@@ -187,6 +187,16 @@ def test_quality_and_chroma_are_drawn_for_each_and_written_down(folders):
         ({"size": 48.0}, "size is 48.0; expected an integer"),
         ({"depth_mode": "guess", "depth": "x"}, "unknown depth_mode 'guess'"),
         ({"shadw": 0.5}, "unknown argument 'shadw'"),
+        ({"quality": True}, "quality is True"),
+        ({"quality": (True, 90)}, "quality"),
+        ({"chroma": 5}, "chroma is 5; expected one or several of"),
+        ({"chroma": [["4:2:0"]]}, "chroma is"),
+        ({"flip": "no"}, "flip is 'no'; expected True or False"),
+        ({"depth_mode": "guess"}, "unknown depth_mode 'guess'"),
+        ({"depth_mode": "teacher"}, "depth_mode came without depth"),
+        ({"depth_unit": "metres", "depth_scale": 0.5}, "depth_unit, depth_scale came without depth"),
+        ({"depth_scale": 0, "depth": "x"}, "depth_scale is 0; expected a positive number"),
+        ({"depth_scale": float("nan"), "depth": "x"}, "depth_scale is nan"),
     ],
 )
 def test_wrong_arguments_are_named(folders, arguments, text):
@@ -201,3 +211,29 @@ def test_missing_and_empty_folders_are_named(folders):
     (folders / "void").mkdir()
     with pytest.raises(InvalidArgumentError, match="holds no picture"):
         compose(folders / "void", folders / "fg", folders / "out")
+
+
+def test_more_than_twenty_bad_pictures_are_counted(folders):
+    for k in range(23):
+        (folders / "fg" / f"bad{k}.png").write_bytes(b"")
+    with pytest.raises(PictureError, match=r"^23 pictures cannot be used.*bad19\.png.*and 3 more") as caught:
+        run(folders)
+    assert "bad20.png" not in str(caught.value)
+
+
+def test_cutouts_that_are_too_thin_for_a_mask_are_named(folders):
+    thin = Image.new("RGBA", (400, 400))
+    ImageDraw.Draw(thin).line((0, 0, 399, 399), (10, 10, 10, 255), 4)
+    thin.save(folders / "fg" / "thin.png")
+    with pytest.warns(FgBgWarning, match=r"^8 of 24 samples have an empty mask.*: thin\.png$"):
+        path = run(folders, **PLAIN, scale=(0.3, 0.4))
+    empty = [sample["id"] for sample in PairedFgBgDataset(path) if not sample["mask"].any()]
+    assert empty == [row["id"] for row in rows(Manifest.read(path)) if row["fg_id"] == "thin.png"]
+
+
+@pytest.mark.parametrize("stem", ["m\u00b2", "x" * 240])
+def test_odd_and_long_names_of_pictures_are_taken(folders, stem):
+    (folders / "bg" / "room2.png").rename(folders / "bg" / f"{stem}.png")
+    manifest = Manifest.read(run(folders))
+    assert f"{stem}.png" in manifest.column("bg_id").tolist()
+    assert all(manifest.resolve(path).is_file() for path in manifest.column("bg").tolist())

@@ -17,7 +17,7 @@ def draw(style, number=0, seed=0, background=0, cutout=0, size=(60, 90)):
 
 @given(
     seed=st.integers(0, 2**40), number=st.integers(0, 2**50), background=st.integers(0, 9), cutout=st.integers(0, 3),
-    many=st.integers(1, 5), low=st.floats(0.05, 0.7), more=st.floats(0, 0.5), horizon=st.floats(0, 0.8),
+    many=st.integers(1, 5), low=st.floats(0.05, 0.7), more=st.floats(0, 0.5), horizon=st.floats(-1, 0.8),
 )  # fmt: skip
 def test_things_stand_on_the_ground_and_shrink_towards_the_horizon(
     seed, number, background, cutout, many, low, more, horizon
@@ -31,13 +31,14 @@ def test_things_stand_on_the_ground_and_shrink_towards_the_horizon(
     feet = [layer.placement.top + layer.placement.scale for layer in drawn.layers]
     assert feet == sorted(feet)  # the nearest is pasted last
     for layer, foot in zip(drawn.layers, feet, strict=True):
-        assert horizon < foot <= 1.02 + 1e-9
+        assert max(horizon, 0.29) < foot <= 1.02 + 1e-9
+        assert layer.placement.top < 1  # something of it is in the picture
         rows, columns = SHAPES[layer.cutout]
         wide = columns / rows * 60 / 90
         at_the_bottom = layer.placement.scale * (1 - horizon) / (foot - horizon)
         assert at_the_bottom <= low + more + 1e-9
         assert at_the_bottom >= min(low, 0.95 / wide) - 1e-9
-        assert layer.placement.scale * wide <= 0.95 * 1.04
+        assert at_the_bottom * wide <= 0.95 + 1e-9
         assert -0.21 * wide * layer.placement.scale <= layer.placement.left <= 1
 
 
@@ -63,6 +64,17 @@ def test_only_with_anywhere_things_fly():
     assert min(feet["free"]) >= 0.6 - 1e-9
     assert min(feet["air"]) < 0.4
     assert draw(CompositeStyle(anywhere=True)).horizon is None
+    assert not draw(CompositeStyle(anywhere=True)).layers[0].placement.grounded
+    assert draw(CompositeStyle()).layers[0].placement.grounded
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_picture_has_one_sun(seed):
+    drawn = [draw(CompositeStyle(max_cutouts=6, shadow=0.5), n, seed) for n in range(60)]
+    lights = [{(p.shadow, p.shear, p.squash) for _, p in d.layers} for d in drawn]
+    assert all(len(light) == 1 for light in lights)
+    assert 15 < sum((0, 0, 0) in light for light in lights) < 45
+    assert len({next(iter(light)) for light in lights}) > 15
 
 
 def test_chances_happen_as_often_as_they_say_and_within_their_range():
@@ -96,6 +108,7 @@ def test_chances_happen_as_often_as_they_say_and_within_their_range():
         ({"max_cutouts": 0}, "max_cutouts"),
         ({"max_cutouts": 1.5}, "max_cutouts"),
         ({"max_cutouts": True}, "max_cutouts"),
+        ({"max_cutouts": 2.0}, "max_cutouts is 2.0"),
     ],
 )
 def test_wrong_styles_are_named(options, text):

@@ -1,5 +1,6 @@
 import errno
 import itertools
+import pathlib
 import pickle
 import sys
 
@@ -110,7 +111,7 @@ def test_a_larger_limit_goes_on_and_a_smaller_one_is_refused(folders):
     assert len(more) == 9
     assert few < more
     assert all((folders / "some" / name).stat().st_mtime_ns == stamp for name, stamp in stamps.items())
-    with pytest.raises(InvalidArgumentError, match="holds 9 samples and this run makes only 4"):
+    with pytest.raises(InvalidArgumentError, match="holds 9 samples, of which 5 are not among the 4 of this run"):
         run(folders, "some", limit=4)
     run(folders, "some")
     assert contents(folders / "some") == contents(folders / "all")
@@ -164,6 +165,62 @@ def test_a_full_disk_leaves_a_valid_part_and_says_so(folders, monkeypatch, shard
     run(folders, shard=shard)
     monkeypatch.undo()
     run(folders, "undisturbed", shard=shard)
+    assert contents(folders / "out") == contents(folders / "undisturbed")
+
+
+def full_at(monkeypatch, name, times):
+    """Lets so many attempts to give a file of this name its place fail, as on a full disk."""
+    rename, left = pathlib.Path.replace, [times]
+
+    def replace(self, target):
+        if pathlib.Path(target).name == name and left[0]:
+            left[0] -= 1
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+        return rename(self, target)
+
+    monkeypatch.setattr(pathlib.Path, "replace", replace)
+
+
+def test_a_disk_that_is_full_at_the_settings_is_named(folders, monkeypatch):
+    full_at(monkeypatch, "settings.json", 1)
+    with pytest.raises(OutputError, match="the disk is full; nothing is lost"):
+        run(folders)
+    run(folders)
+
+
+@pytest.mark.parametrize(("times", "left"), [(1, 16), (2, 13)])
+def test_a_disk_that_is_full_at_the_manifest_is_named(folders, monkeypatch, times, left):
+    monkeypatch.setattr("fgbgnet.synth.composites.run._ROOM", 3)
+    full_at(monkeypatch, "manifest.csv", times)
+    with pytest.raises(OutputError, match=f"lists the {left} samples that are whole"):
+        run(folders)
+    assert len(PairedFgBgDataset(folders / "out" / "manifest.csv")) == left
+    run(folders)
+    monkeypatch.undo()
+    run(folders, "undisturbed")
+    assert contents(folders / "out") == contents(folders / "undisturbed")
+
+
+def test_room_is_made_by_whole_archives(folders, monkeypatch):
+    """Archives of 5, 5, 5 and 1: the last five samples lie in two of them."""
+    full_at(monkeypatch, "manifest.csv", 2)
+    with pytest.raises(OutputError, match="lists the 15 samples that are whole"):
+        run(folders, shard=5)
+    assert (folders / "out" / "part_00002.zip").exists()
+    assert not (folders / "out" / "part_00003.zip").exists()
+    assert sum(sample["mask"].any().item() for sample in PairedFgBgDataset(folders / "out" / "manifest.csv")) == 15
+
+
+def test_a_smaller_limit_after_a_killed_run_is_refused(folders):
+    path = run(folders, limit=9)
+    lines = path.read_text().splitlines(keepends=True)[1:]
+    path.unlink()  # a run that was killed has the records of its parts, and no manifest
+    (path.parent / composite_files.PARTS).mkdir()
+    (path.parent / composite_files.PARTS / "00000000.csv").write_text("".join(lines[:4]))
+    with pytest.raises(InvalidArgumentError, match="are not among the 2 of this run"):
+        run(folders, limit=2)
+    run(folders, limit=9)
+    run(folders, "undisturbed", limit=9)
     assert contents(folders / "out") == contents(folders / "undisturbed")
 
 

@@ -129,9 +129,9 @@ def test_wrong_index_and_group(dataset):
     [
         ([0, 0], "position 0 twice"),
         ([0, -8], "position 0 twice"),
-        ([3, 8], "indices hold 8; expected positions in 8 scenes"),
+        ([3, 8], "indices hold 8; expected positions in 8 samples"),
         ([-9], "indices hold -9"),
-        ([True, False], "a mask of 2 values came to select from 8 scenes"),
+        ([True, False], "a mask of 2 values came to select from 8 samples"),
         ([0.5], "float64"),
         ([[0, 1]], "shape"),
         (3, "shape"),
