@@ -13,7 +13,9 @@ import argparse
 import copy
 import os
 import random
+import shlex
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -157,6 +159,8 @@ def main() -> None:
     parser.add_argument("--cutouts", type=Path, help="folder of cut-outs; generated ones by default")
     parser.add_argument("--out", type=Path, help="JSON file for the result")
     arguments = parser.parse_args()
+    if (arguments.backgrounds is None) != (arguments.cutouts is None):
+        parser.error("--backgrounds and --cutouts go together")
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     count, rounds = (32, 2) if arguments.short else (2000, 5)
@@ -179,7 +183,7 @@ def main() -> None:
         )
     }
     result = {
-        "command": "python examples/benchmarks/compose.py --out docs/results/synth/compose.json",
+        "command": shlex.join(["python", "examples/benchmarks/compose.py", *sys.argv[1:]]),
         "samples": count, "rounds": rounds, "size": SIDE, "cpus": os.cpu_count(),
         "samples_per_second_written": {name: summary(values) for name, values in disk.items()},
         "samples_per_second_and_core_in_memory": {name: summary(values) for name, values in memory.items()},
