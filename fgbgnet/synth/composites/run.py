@@ -51,22 +51,7 @@ def run(
     manifest = out / "manifest.csv"
     for half_written in out.glob(f".{manifest.stem}.*.tmp{manifest.suffix}"):  # of a killed run
         half_written.unlink(missing_ok=True)
-    known = _read_lines(manifest) | _read_parts(out / PARTS)
-    lost = len(known.keys() - set(numbers))
-    if lost:
-        raise InvalidArgumentError(
-            f"{out} holds {len(known)} samples, of which {lost} are not among the {len(numbers)} of this run; give the "
-            "limit of the run that made them, or a larger one, to go on there, or another folder"
-        )
-    parts: FolderParts | ArchiveParts
-    if shard is None:
-        known = {n: known[n] for n in numbers if n in known and _there(maker, out, n)}
-        parts = FolderParts(maker, out, [n for n in numbers if n not in known], workers)
-    else:
-        cut = [numbers[k : k + shard] for k in range(0, len(numbers), shard)]
-        archived = [_read_archive(out / archive_name(k)) for k in range(len(cut))]
-        known = {n: line for lines in archived for n, line in lines.items()}
-        parts = ArchiveParts(maker, out, [(k, cut[k]) for k in range(len(cut)) if not archived[k]])
+    known, parts = _taken_up(maker, out, numbers, shard, workers)
     full = _make(parts, known, len(numbers), workers, progress)
     ordered = {n: known[n] for n in numbers if n in known}
     if full is None:
@@ -85,6 +70,26 @@ def run(
     raise OutputError(
         f"{out} cannot be written, the disk is full ({full}); {where}. Make room, and repeat the same run to go on"
     )
+
+
+def _taken_up(
+    maker: Maker, out: Path, numbers: Sequence[int], shard: int | None, workers: int
+) -> tuple[Lines, FolderParts | ArchiveParts]:
+    """What is known of the samples that are whole, and the parts that are missing; another run's are refused."""
+    known = _read_lines(out / "manifest.csv") | _read_parts(out / PARTS)
+    lost = len(known.keys() - set(numbers))
+    if lost:
+        raise InvalidArgumentError(
+            f"{out} holds {len(known)} samples, of which {lost} are not among the {len(numbers)} of this run; give the "
+            "limit of the run that made them, or a larger one, to go on there, or another folder"
+        )
+    if shard is None:
+        known = {n: known[n] for n in numbers if n in known and _there(maker, out, n)}
+        return known, FolderParts(maker, out, [n for n in numbers if n not in known], workers)
+    cut = [numbers[k : k + shard] for k in range(0, len(numbers), shard)]
+    archived = [_read_archive(out / archive_name(k)) for k in range(len(cut))]
+    missing = [(k, cut[k]) for k in range(len(cut)) if not archived[k]]
+    return {n: line for lines in archived for n, line in lines.items()}, ArchiveParts(maker, out, missing)
 
 
 def _make(parts: FolderParts | ArchiveParts, known: Lines, total: int, workers: int, progress: bool) -> str | None:
