@@ -84,41 +84,14 @@ def _standing(draws: Draws, scenes: Enclosures, store: Props, key: Array) -> Pla
     building = np.arange(FURNITURE) < 6  # three on each side of the street
     outside = np.where(building, store.choose("buildings", u), store.choose("roadside", u))
     thing = np.where(out, outside, store.choose("furniture", u))
-    reach = store.size[thing, 1]
     used = np.arange(FURNITURE) < np.where(out, FURNITURE, 3 + draws.uniform(0, 7, ())[:, None])
     growth = np.where(
         out, draws.log_uniform(0.8, np.where(building, 2.2, 1.3), shape), draws.uniform(0.85, 1.15, shape)
     )
-    reach = reach * growth
-
-    # Rooms: along the walls, or anywhere. Streets: in two rows, the last two of them across the far end.
-    low, high = scenes.low[:, None], scenes.high[:, None]
-    side = draws.pick((1, 1, 1, 1), shape)
-    x = draws.uniform(low[..., 0], high[..., 0], shape)
-    z = draws.uniform(0.8, high[..., 2], shape)
-    turn = np.select(
-        [side == 0, side == 1, side == 2], [-math.pi / 2, math.pi / 2, 0.0], draws.uniform(-3.14, 3.14, shape)
-    )
-    x = np.select([side == 0, side == 1], [low[..., 0] + 0.7 * reach, high[..., 0] - 0.7 * reach], x)
-    z = np.where(side == 2, high[..., 2] - 0.6 * reach, z)
-    street, far = scenes.street[:, None], scenes.high[:, None, 2]
-    row = np.arange(FURNITURE)
-    left = np.where(row % 2 == 0, -1.0, 1.0)
-    beside = left * (street + np.where(building, 1.2 + reach * 0.75, draws.uniform(-0.4, 1.4, shape)))
-    along = np.where(building, (row // 2 + draws.uniform(0.1, 0.9, shape)) / 3, draws.uniform(0.1, 1, shape)) * far
-    across = building & (row >= 4) & draws.chance(0.6, ())[:, None]
-    beside = np.where(across, left * 0.45 * reach + draws.normal(0, 0.3, shape) * street, beside)
-    along = np.where(across, far + 0.2 * reach, along)
-    x, z = np.where(out, beside, x), np.where(out, along, z)
-    facing = np.where(
-        building, draws.pick((1, 1), shape) * math.pi, draws.pick((4, 1), shape) * draws.uniform(-3, 3, shape)
-    )
-    turn = np.where(out, facing, turn) + draws.normal(0, 0.08, shape)
-
-    edge = np.where(out, -60.0, 0.5 * reach)
-    x = np.clip(x, low[..., 0] + edge, np.maximum(high[..., 0] - edge, low[..., 0]))
-    nearest = low[..., 2] + 0.8
-    z = np.where(out, z, np.clip(z, nearest, np.maximum(high[..., 2] - 0.5 * reach, nearest)))
+    reach = store.size[thing, 1] * growth
+    inside, street = _in_room(draws, scenes, reach), _along_street(draws, scenes, reach, building)
+    x, z, turn = (np.where(out, there, here) for there, here in zip(street, inside, strict=True))
+    turn = turn + draws.normal(0, 0.08, shape)
     distance = np.hypot(x - scenes.camera[:, None, 0], z - scenes.camera[:, None, 2])
     used = used & (distance > reach + np.where(out, 1.5, _CLEARANCE))
     position = np.stack([x, np.zeros_like(x), z], -1)
@@ -128,6 +101,38 @@ def _standing(draws: Draws, scenes: Enclosures, store: Props, key: Array) -> Pla
         * draws.uniform(0.8, 1.25, (*shape, 1)) ** np.array([0, 1, 0])
     )
     return _table(scenes, used, thing, position, turned(turn), stretch, key, True)
+
+
+def _in_room(draws: Draws, scenes: Enclosures, reach: Array) -> tuple[Array, Array, Array]:
+    """Places x and z and turns of furniture, (B, S): along the walls, or anywhere."""
+    shape = reach.shape[1:]
+    low, high = scenes.low[:, None], scenes.high[:, None]
+    side = draws.pick((1, 1, 1, 1), shape)
+    x = draws.uniform(low[..., 0], high[..., 0], shape)
+    z = draws.uniform(0.8, high[..., 2], shape)
+    anyhow = draws.uniform(-3.14, 3.14, shape)
+    turn = np.select([side == 0, side == 1, side == 2], [-math.pi / 2, math.pi / 2, 0.0], anyhow)
+    x = np.select([side == 0, side == 1], [low[..., 0] + 0.7 * reach, high[..., 0] - 0.7 * reach], x)
+    z = np.where(side == 2, high[..., 2] - 0.6 * reach, z)
+    nearest = low[..., 2] + 0.8
+    x = np.clip(x, low[..., 0] + 0.5 * reach, np.maximum(high[..., 0] - 0.5 * reach, low[..., 0]))
+    return x, np.clip(z, nearest, np.maximum(high[..., 2] - 0.5 * reach, nearest)), turn
+
+
+def _along_street(draws: Draws, scenes: Enclosures, reach: Array, building: Array) -> tuple[Array, Array, Array]:
+    """Places x and z and turns, (B, S): in two rows, of which the last two buildings may close the far end."""
+    shape = reach.shape[1:]
+    width, far = scenes.street[:, None], scenes.high[:, None, 2]
+    row = np.arange(shape[0])
+    left = np.where(row % 2 == 0, -1.0, 1.0)
+    x = left * (width + np.where(building, 1.2 + reach * 0.75, draws.uniform(-0.4, 1.4, shape)))
+    z = np.where(building, (row // 2 + draws.uniform(0.1, 0.9, shape)) / 3, draws.uniform(0.1, 1, shape)) * far
+    across = building & (row >= 4) & draws.chance(0.6, ())[:, None]
+    x = np.where(across, left * 0.45 * reach + draws.normal(0, 0.3, shape) * width, x)
+    z = np.where(across, far + 0.2 * reach, z)
+    front, loose = draws.pick((1, 1), shape) * math.pi, draws.pick((4, 1), shape) * draws.uniform(-3, 3, shape)
+    edge = scenes.low[:, None, 0] - 60.0, scenes.high[:, None, 0] + 60.0
+    return np.clip(x, *edge), z, np.where(building, front, loose)
 
 
 def _on_walls(draws: Draws, scenes: Enclosures, store: Props, key: Array) -> Placed:
