@@ -12,7 +12,7 @@ from fgbgnet.inference import load_model
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     out = tmp_path_factory.mktemp("demo")
-    report = run_demo(out, minutes=0.1, size=32, scenes=96)
+    report = run_demo(out, minutes=0.2, size=32, scenes=96)
     return out, report
 
 
