@@ -24,6 +24,7 @@ NEAR = 0.05
 _SIGNS = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, 8).T
 _EDGES = np.array([(i, j) for i in range(8) for j in range(i) if (_SIGNS[i] != _SIGNS[j]).sum() == 1])
 
+
 @dataclass
 class Cameras:
     """Pinhole cameras of a batch, float64.
