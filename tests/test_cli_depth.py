@@ -8,7 +8,7 @@ import transformers
 
 from fgbgnet.cli import run
 from fgbgnet.data import Manifest, PairedFgBgDataset
-from tests.synth.tiny_models import depth_anything, dpt, save
+from tests.synth.teachers.tiny_models import depth_anything, dpt, save
 
 
 def call(*arguments):

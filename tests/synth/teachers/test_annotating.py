@@ -27,7 +27,7 @@ from fgbgnet.synth import annotate, load_teacher
 from fgbgnet.synth.teachers import annotating
 from fgbgnet.synth.teachers.levels import to_millimetres, to_own_shares, to_shares
 from tests.synth.composites.pictures import run as compose_some, two_of_each
-from tests.synth.tiny_models import depth_anything, save
+from tests.synth.teachers.tiny_models import depth_anything, save
 
 
 def red(batch):

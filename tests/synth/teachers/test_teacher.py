@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from fgbgnet.errors import InvalidArgumentError, MissingExtraError, MissingFileError, UnknownNameError, WeightsError
 from fgbgnet.synth import load_teacher
 from fgbgnet.synth.teachers.huggingface import meaning_of
-from tests.synth.tiny_models import depth_anything, dpt, glpn, save, zoedepth
+from tests.synth.teachers.tiny_models import depth_anything, dpt, glpn, save, zoedepth
 
 METRIC = {"unit": "metres", "direction": "near_small"}
 INVERSE = {"unit": "relative", "direction": "near_large"}
@@ -92,9 +92,9 @@ def test_names_and_fingerprints_of_functions():
     assert named.name == "the red one"
     partial = functools.partial(red)
     plain = [load_teacher(f, unit="metres") for f in (red, partial, Green())]
-    assert plain[0].name.endswith("test_teachers.red")
+    assert plain[0].name.endswith("test_teacher.red")
     assert plain[1].fingerprint == plain[0].fingerprint
-    assert plain[2].name.endswith("test_teachers.Green")
+    assert plain[2].name.endswith("test_teacher.Green")
     assert len({named.fingerprint, *(teacher.fingerprint for teacher in plain)}) == 3
     assert [(t.unit, t.direction) for t in plain] == [("metres", "near_small")] * 3
 
