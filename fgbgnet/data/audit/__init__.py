@@ -1,0 +1,1 @@
+"""The audit: is every quadruple what its manifest says?"""
