@@ -3,8 +3,8 @@
 import os
 
 from fgbgnet.data.arrays import BoolArray, ByteArray, FloatArray
-from fgbgnet.data.depths import read_depth
-from fgbgnet.data.masks import read_mask
+from fgbgnet.data.depths import decode_depth, read_depth
+from fgbgnet.data.masks import decode_mask, read_mask
 from fgbgnet.data.storage import read_bytes
 from fgbgnet.pictures import open_picture, to_rgb
 from fgbgnet.types import PathInput
@@ -21,7 +21,40 @@ def read_rgb(path: PathInput) -> ByteArray:
         PictureError: If it is not a picture, or is truncated.
     """
     name = os.fspath(path)
-    return to_rgb(open_picture(read_bytes(name), name))
+    return decode_rgb(read_bytes(name), name)
 
 
-__all__ = ["BoolArray", "ByteArray", "FloatArray", "read_depth", "read_mask", "read_rgb"]
+def decode_rgb(content: bytes, name: str) -> ByteArray:
+    """Decodes the bytes of a picture, as `read_rgb` does.
+
+    Args:
+        content: Bytes of the file.
+        name: How errors call it.
+
+    Returns:
+        RGB, uint8 (H, W, 3).
+
+    Raises:
+        PictureError: If it is not a picture, or is truncated.
+
+    >>> import io
+    >>> from PIL import Image
+    >>> file = io.BytesIO()
+    >>> Image.new("L", (3, 2), 7).save(file, "PNG")
+    >>> decode_rgb(file.getvalue(), "room.png").shape
+    (2, 3, 3)
+    """
+    return to_rgb(open_picture(content, name))
+
+
+__all__ = [
+    "BoolArray",
+    "ByteArray",
+    "FloatArray",
+    "decode_depth",
+    "decode_mask",
+    "decode_rgb",
+    "read_depth",
+    "read_mask",
+    "read_rgb",
+]

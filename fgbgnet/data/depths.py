@@ -50,7 +50,39 @@ def read_depth(
     """
     _check_declaration(unit, direction)
     name = os.fspath(path)
-    content = read_bytes(name)
+    return decode_depth(read_bytes(name), name, unit, direction, scale)
+
+
+def decode_depth(
+    content: bytes,
+    name: str,
+    unit: DepthUnit = "relative",
+    direction: DepthDirection = "near_small",
+    scale: float | None = None,
+) -> tuple[FloatArray, BoolArray]:
+    """Decodes the bytes of a depth map, as `read_depth` does.
+
+    Args:
+        content: Bytes of the file.
+        name: How errors call it; ``.npy`` at its end tells an array from a picture.
+        unit: ``"metres"`` or ``"relative"``.
+        direction: ``"near_small"``, or ``"near_large"`` (relative only).
+        scale: Factor for the stored values.
+
+    Returns:
+        Distance, float32 (H, W), 0 where it is not valid; and where it is valid, bool (H, W).
+
+    Raises:
+        ManifestError, PictureError: As for `read_depth`.
+
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> Image.fromarray(np.array([[0, 2500]], np.uint16)).save(file, "PNG")
+    >>> depth, valid = decode_depth(file.getvalue(), "depth.png", "metres")
+    >>> depth.tolist(), valid.tolist()
+    ([[0.0, 2.5]], [[False, True]])
+    """
+    _check_declaration(unit, direction)
     if name.lower().endswith(".npy"):
         stored = load_array(content, name)
         narrow = stored.dtype.kind in "iu" and stored.dtype.itemsize <= 2
@@ -131,4 +163,4 @@ def _depth_levels(picture: Image.Image, content: bytes, name: str) -> tuple[npt.
     return np.asarray(picture.convert("L")), 255.0
 
 
-__all__ = ["read_depth"]
+__all__ = ["decode_depth", "read_depth"]

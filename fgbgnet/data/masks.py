@@ -41,7 +41,28 @@ def read_mask(path: PathInput) -> ByteArray:
         PictureError: If it is not a picture, or is truncated.
     """
     name = os.fspath(path)
-    content = read_bytes(name)
+    return decode_mask(read_bytes(name), name)
+
+
+def decode_mask(content: bytes, name: str) -> ByteArray:
+    """Decodes the bytes of a mask, as `read_mask` does.
+
+    Args:
+        content: Bytes of the file.
+        name: How errors call it; ``.npy`` at its end tells an array from a picture.
+
+    Returns:
+        uint8 (H, W), 0 or 1.
+
+    Raises:
+        MaskError, PictureError: As for `read_mask`.
+
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> Image.new("L", (3, 2), 255).save(file, "PNG")
+    >>> decode_mask(file.getvalue(), "mask.png").tolist()
+    [[1, 1, 1], [1, 1, 1]]
+    """
     if name.lower().endswith(".npy"):
         return _binarise(_array_to_bytes(load_array(content, name), name), name, lossless=True)
     picture = open_picture(content, name)
@@ -147,4 +168,4 @@ def _is_jpeg(content: bytes) -> bool:
     return content[:3] == b"\xff\xd8\xff"
 
 
-__all__ = ["read_mask"]
+__all__ = ["decode_mask", "read_mask"]
