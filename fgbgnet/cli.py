@@ -1,5 +1,6 @@
 """The command line: parsing, help, and exit codes around the commands."""
 
+import inspect
 import re
 import sys
 from collections.abc import Sequence
@@ -27,7 +28,8 @@ def run(argv: Sequence[str] | None = None) -> int:
         argv: The arguments; those of the process by default.
 
     Returns:
-        The exit code. Bad input exits with 2, an interruption with 130; a failure raises, which exits with 1.
+        The exit code: what the command returned, 0 if that is nothing. Bad input exits with 2, an interruption with
+        130; a failure raises, which exits with 1.
     """
     set_parsing_settings(docstring_parse_attribute_docstrings=False)
     arguments = _normalized(sys.argv[1:] if argv is None else argv)
@@ -39,7 +41,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     options = parsed[parsed.subcommand].as_dict()
     options.pop("config", None)
     try:
-        COMMANDS[parsed.subcommand](**options)
+        return COMMANDS[parsed.subcommand](**options) or 0
     except (TrainingError, OutputError) as error:
         print(f"fgbgnet: failed: {error}", file=sys.stderr)
         return 1
@@ -48,7 +50,6 @@ def run(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nfgbgnet: interrupted", file=sys.stderr)
         return 130
-    return 0
 
 
 def _build_parser() -> ArgumentParser:
@@ -60,7 +61,9 @@ def _build_parser() -> ArgumentParser:
     for name, function in COMMANDS.items():
         summary, _, rest = (function.__doc__ or "").partition("\n\n")
         details = rest.split("Args:")[0].strip()
-        command = _Parser(description=" ".join(f"{summary} {details}".split()))
+        first = _first_parameter(name)
+        short = f"The first option can stand bare: `fgbgnet {name} {first.upper()}`." if first else ""
+        command = _Parser(description=" ".join(f"{summary} {details} {short}".split()))
         command.add_argument("--config", action="config", help="YAML file with any of the options below")
         command.add_function_arguments(function, as_group=False, fail_untyped=True)
         commands.add_subcommand(name, command, help=summary.split(":")[0])
@@ -76,7 +79,10 @@ def _normalized(arguments: Sequence[str]) -> list[str]:
     ['train', '--resume', 'true', '--size', '64']
     >>> _normalized(["compose", "--no-flip"])
     ['compose', '--flip', 'false']
+    >>> _normalized(["train", "data.csv", "--out", "runs/x"])
+    ['train', '--data', 'data.csv', '--out', 'runs/x']
     """
+    arguments = _with_first_named(arguments)
     switches = {f"--{name}" for f in COMMANDS.values() for name, kind in f.__annotations__.items() if kind is bool}
     spelled: list[str] = []
     for argument in arguments:
@@ -86,6 +92,24 @@ def _normalized(arguments: Sequence[str]) -> list[str]:
         off = argument.replace("--no_", "--", 1)
         spelled += [off, "false"] if argument != off and off in switches else [argument]
     return [*spelled, "true"] if spelled and spelled[-1] in switches else spelled
+
+
+def _with_first_named(arguments: Sequence[str]) -> list[str]:
+    """A bare argument right behind the command is the command's first option."""
+    command, *rest = arguments or [""]
+    first = _first_parameter(command)
+    if not rest or rest[0].startswith("-") or first is None:
+        return list(arguments)
+    flag = f"--{first.replace('_', '-')}"
+    for argument in rest[1:]:
+        if argument.split("=")[0].replace("_", "-") == flag:
+            _fail(f"{flag} came twice, first as the bare {rest[0]!r}; give it once")
+    return [command, flag, *rest]
+
+
+def _first_parameter(command: str) -> str | None:
+    """Name of the first parameter of a command; None if there is no such command, or it has none."""
+    return next(iter(inspect.signature(COMMANDS[command]).parameters), None) if command in COMMANDS else None
 
 
 def _fail(message: str) -> NoReturn:

@@ -128,6 +128,11 @@ def test_a_training_that_fails_exits_with_1(monkeypatch, capsys):
     assert "the loss is nan" in capsys.readouterr().err
 
 
+def test_a_command_chooses_its_exit_code(monkeypatch):
+    monkeypatch.setitem(COMMANDS, "models", lambda: 1)
+    assert call("models") == 1
+
+
 def test_resume(run_folder, quadruples, capsys):
     more = [argument if argument != "1" else "2" for argument in FAST]
     assert call("train", "--data", quadruples, "--out", run_folder, *more, "--resume") == 0
@@ -151,6 +156,8 @@ def test_models_and_encoders(capsys):
     assert call("models") == 0
     assert "33.39 M" in capsys.readouterr().out
     assert call("encoders", "--pattern", "resnet3*") == 0
+    assert capsys.readouterr().out == "resnet34\n"
+    assert call("encoders", "resnet3*") == 0  # the first option can stand bare
     assert capsys.readouterr().out == "resnet34\n"
 
 
@@ -186,6 +193,10 @@ WRONG = [
     (["demo", "--minutes", "0", "--out", "{tmp}/demo"], "minutes=0"),
     (["demo", "--size", "8", "--out", "{tmp}/demo"], "size=8"),
     (["dem"], "demo"),
+    (["encoders", "resnet*", "--pattern", "vgg*"], "--pattern came twice"),
+    (["predict", "difference", "--model=x"], "--model came twice"),
+    (["encoders", "resnet*", "vgg*"], "vgg*"),
+    (["predict", "difference", "--fg-bg", "no.png", "--out", "{tmp}/o"], "--bg"),
 ]
 
 

@@ -1,4 +1,7 @@
-"""The commands: thin functions over the library, whose docstrings are the help of the command line."""
+"""The commands: thin functions over the library, whose docstrings are the help of the command line.
+
+A command returns its exit code, or nothing for 0. What stands first in its signature can be given without a name.
+"""
 
 from collections.abc import Callable
 
@@ -8,7 +11,7 @@ from fgbgnet.commands.learn import demo, train
 from fgbgnet.commands.make import compose, synth
 from fgbgnet.commands.show import encoders, models
 
-COMMANDS: dict[str, Callable[..., None]] = {
+COMMANDS: dict[str, Callable[..., int | None]] = {
     function.__name__: function
     for function in (demo, synth, compose, depth, train, evaluate, predict, models, encoders)
 }
