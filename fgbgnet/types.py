@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from os import PathLike
-from typing import Literal, TypeAlias, TypedDict
+from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 from torch import Tensor
 
@@ -36,6 +36,8 @@ class Sample(TypedDict):
     """Where ``depth`` may be believed, bool (1, H, W)."""
     id: str
     """Unique within the dataset."""
+    mask_valid: NotRequired[Tensor]
+    """Where the label in ``mask`` is known, bool (1, H, W); there only where a data set says it, else everywhere."""
 
 
 Outputs: TypeAlias = dict[str, Tensor]

@@ -88,14 +88,23 @@ class JointTransform:
             # so that, for one, exactly the flipped pictures were rotated; and left alone, every worker of a
             # loader replays one stream.
             self._compose.set_random_state(np.random.default_rng(seed), random.Random(seed))
+            known = {} if layers.mask_valid is None else {"mask_valid": layers.mask_valid.view(np.uint8)}
             out = self._compose(
                 image=layers.bg,
                 fg_bg=layers.fg_bg,
                 mask=layers.mask,
                 depth=layers.depth,
                 depth_valid=layers.depth_valid.view(np.uint8),
+                **known,
             )
-            layers = Layers(out["image"], out["fg_bg"], out["mask"], out["depth"], out["depth_valid"].view(np.bool_))
+            layers = Layers(
+                out["image"],
+                out["fg_bg"],
+                out["mask"],
+                out["depth"],
+                out["depth_valid"].view(np.bool_),
+                out["mask_valid"].view(np.bool_) if known else None,
+            )
         return self._perturb(layers.to_sample(id), seed)
 
     def _perturb(self, sample: Sample, seed: int) -> Sample:
@@ -121,7 +130,7 @@ def _compose(geometry: Sequence[Any], photometric: Sequence[Any]) -> Any:  # noq
     # Layers agree in size when they come here, so that albumentations need not check it again.
     return album.Compose(
         [*geometry, *photometric],
-        additional_targets={"fg_bg": "image", "depth": "mask", "depth_valid": "mask"},
+        additional_targets={"fg_bg": "image", "depth": "mask", "depth_valid": "mask", "mask_valid": "mask"},
         is_check_shapes=False,
     )
 

@@ -15,6 +15,8 @@ from fgbgnet.errors import InvalidArgumentError, PictureError
 from fgbgnet.types import Sample
 
 _CHANNELS = {"bg": 3, "fg_bg": 3, "mask": 1, "depth": 1, "depth_valid": 1}
+_OPTIONAL = {"mask_valid": 1}
+_BOOLS = ("depth_valid", "mask_valid")
 _MAX_STRETCH = 0.05  # share by which aspect ratios may differ: files made at sizes such as 222 x 224 still fit
 _RANGE_SLACK = 1e-3  # of picture values: rounding
 
@@ -33,6 +35,8 @@ class Layers:
     """Distance, float32 (H, W), 0 where not valid."""
     depth_valid: BoolArray
     """bool (H, W)."""
+    mask_valid: BoolArray | None = None
+    """Where the label in ``mask`` is known, bool (H, W); None where the data set does not say it."""
 
     @classmethod
     def from_sample(cls, sample: Sample) -> Self:
@@ -43,6 +47,7 @@ class Layers:
             sample["mask"][0].to(torch.uint8).numpy(),
             sample["depth"][0].numpy(),
             sample["depth_valid"][0].numpy(),
+            sample["mask_valid"][0].numpy() if "mask_valid" in sample else None,
         )
 
     @classmethod
@@ -53,7 +58,7 @@ class Layers:
 
     def to_sample(self, id: str) -> Sample:
         """Converts to a sample of tensors that own their memory."""
-        return Sample(
+        sample = Sample(
             bg=_to_tensor(self.bg),
             fg_bg=_to_tensor(self.fg_bg),
             mask=torch.from_numpy(np.ascontiguousarray(self.mask)).float()[None],
@@ -61,6 +66,9 @@ class Layers:
             depth_valid=torch.from_numpy(np.array(self.depth_valid))[None],
             id=id,
         )
+        if self.mask_valid is not None:
+            sample["mask_valid"] = torch.from_numpy(np.array(self.mask_valid))[None]
+        return sample
 
     def matched(self, names: Mapping[str, str] | None = None) -> Self:
         """Brings every layer to the size of ``fg_bg``.
@@ -74,7 +82,9 @@ class Layers:
             PictureError: If the aspect ratio of a layer differs from that of ``fg_bg`` by more than 5 %.
         """
         size = self.fg_bg.shape[:2]
-        for name in ("bg", "mask", "depth"):
+        for name in ("bg", "mask", "depth", "mask_valid"):
+            if getattr(self, name) is None:
+                continue
             shape = getattr(self, name).shape[:2]
             if not _same_aspect(shape, size):
                 called, frame = ((names or {}).get(key) or key for key in (name, "fg_bg"))
@@ -89,6 +99,7 @@ class Layers:
             _resize_nearest(self.mask, size),
             _resize_nearest(self.depth, size),
             _resize_nearest(self.depth_valid.view(np.uint8), size).view(np.bool_),
+            None if self.mask_valid is None else _resize_nearest(self.mask_valid.view(np.uint8), size).view(np.bool_),
         )
 
 
@@ -111,8 +122,8 @@ def check_sample(sample: object, source: str) -> None:
             f"{source} gave a sample without {missing[0]!r}; it has {', '.join(map(str, sample))}"
         )
     size = tuple(getattr(sample["fg_bg"], "shape", ()))[-2:]
-    for name, channels in _CHANNELS.items():
-        layer, kind = sample[name], torch.bool if name == "depth_valid" else torch.float32
+    for name, channels in {**_CHANNELS, **{key: n for key, n in _OPTIONAL.items() if key in sample}}.items():
+        layer, kind = sample[name], torch.bool if name in _BOOLS else torch.float32
         if not isinstance(layer, Tensor):
             raise InvalidArgumentError(f"{source} gave {name} as {type(layer).__name__}; expected a {kind} tensor")
         if layer.shape != (channels, *size) or layer.dtype != kind:

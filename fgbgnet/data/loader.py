@@ -134,6 +134,8 @@ def make_loader(
 def collate_samples(samples: Sequence[Sample]) -> Sample:
     """Stacks samples to a batch.
 
+    Where only some of them have the key ``mask_valid``, the others are valid everywhere.
+
     Raises:
         InvalidArgumentError: If they differ in size; the message names two that do.
     """
@@ -145,6 +147,13 @@ def collate_samples(samples: Sequence[Sample]) -> Sample:
                 f"samples of one batch differ in size: {' and '.join(sizes)}; give the data set a transform that makes "
                 "one size, such as eval_transform(224) or train_transform(224), or use batch_size=1"
             )
+    if any("mask_valid" in sample for sample in samples):
+        samples = [
+            sample
+            if "mask_valid" in sample
+            else {**sample, "mask_valid": torch.ones_like(sample["mask"], dtype=torch.bool)}
+            for sample in samples
+        ]
     batch: Sample = default_collate(list(samples))
     return batch
 

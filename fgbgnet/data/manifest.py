@@ -4,6 +4,7 @@ import csv
 import os
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
@@ -21,9 +22,10 @@ Indices: TypeAlias = Sequence[int] | npt.NDArray[np.integer[Any]] | npt.NDArray[
 
 REQUIRED = ("bg", "fg_bg", "mask")
 STANDARD = ("id", *REQUIRED, "depth", "bg_id", "fg_id", "depth_unit", "depth_direction")
-_PATHS = ("bg", "fg_bg", "mask", "depth", "depth_bg", "alpha")
+_PATHS = ("bg", "fg_bg", "mask", "mask_valid", "depth", "depth_bg", "alpha")
 _CHOICES = {"depth_unit": ("metres", "relative"), "depth_direction": ("near_small", "near_large")}
 _CONSTANTS = {
+    "mask_valid": "",
     "depth": "",
     "fg_id": "",
     "depth_scale": "",
@@ -44,6 +46,7 @@ class Manifest:
     ``bg``              required: path of the clean background, relative to ``root``
     ``fg_bg``           required: path of the same scene with something new in it
     ``mask``            required: path of the foreground mask
+    ``mask_valid``      ``""``: all labels are known; or path of a picture, white where the label in ``mask`` counts
     ``depth``           ``""``: the sample has no depth, ``depth_valid`` is false everywhere
     ``id``              the path of ``fg_bg`` without its suffix
     ``bg_id``           the path of ``bg``, normalised; what splits by background go by
@@ -170,6 +173,11 @@ class Manifest:
             self._defaults[name] = self._default(name)
         return self._defaults[name]
 
+    @cached_property
+    def has_mask_valid(self) -> bool:
+        """Whether at least one row says where its mask counts; then all samples have the key ``mask_valid``."""
+        return "mask_valid" in self._columns and bool((self._columns["mask_valid"] != "").any())
+
     def resolve(self, path: str) -> Path:
         """Full path of a path in the table."""
         return self.root / path
@@ -215,7 +223,9 @@ class Manifest:
         if name == "bg_id":
             return _to_strings(self._relative("bg"), name)
         if name not in _CONSTANTS:
-            raise UnknownNameError("column", name, dict.fromkeys([*STANDARD, "depth_scale", *self._columns]))
+            raise UnknownNameError(
+                "column", name, dict.fromkeys([*STANDARD, "mask_valid", "depth_scale", *self._columns])
+            )
         return np.full(len(self), _CONSTANTS[name], dtype=StringDType())
 
     def _relative(self, name: str) -> list[str]:

@@ -21,7 +21,7 @@ class PictureStatistics(TypedDict):
 
 
 class MaskStatistics(TypedDict):
-    """Of all pixels of all masks."""
+    """Of all pixels of all masks whose label is known."""
 
     mean: float
     """Share of foreground."""
@@ -94,15 +94,16 @@ def collect_statistics(dataset: _Samples, limit: int | None = None) -> DatasetSt
     for row in tqdm(rows, desc="statistics", unit="sample", disable=None):
         sample = dataset[row]
         mask, depth = sample["mask"], sample["depth"][sample["depth_valid"]]
+        known = mask[sample["mask_valid"]] if "mask_valid" in sample else mask.flatten()
         moments["bg"].update(sample["bg"].flatten(1))
         moments["fg_bg"].update(sample["fg_bg"].flatten(1))
-        moments["mask"].update(mask.flatten(1))
+        moments["mask"].update(known[None])
         if len(depth):
             moments["depth"].update(depth[None])
             low, high = min(low, depth.min().item()), max(high, depth.max().item())
-        empty += not mask.any()
+        empty += not known.any()
         sizes[mask.shape[-2], mask.shape[-1]] += 1
-    share = moments["depth"].count / moments["mask"].count
+    share = moments["depth"].count / moments["fg_bg"].count
     return _report(moments, sizes, empty, (low, high) if share else (float("nan"), float("nan")))
 
 
@@ -131,7 +132,7 @@ def _report(
             std=depth_std,
             min=span[0],
             max=span[1],
-            valid=moments["depth"].count / moments["mask"].count,
+            valid=moments["depth"].count / moments["fg_bg"].count,
         ),
         sizes=dict(sizes),
     )

@@ -186,6 +186,8 @@ def _wrap(sample: Sample) -> Sample:
     wrapped["bg"], wrapped["fg_bg"] = tv_tensors.Image(sample["bg"]), tv_tensors.Image(sample["fg_bg"])
     wrapped["mask"], wrapped["depth"] = tv_tensors.Mask(sample["mask"]), tv_tensors.Mask(sample["depth"])
     wrapped["depth_valid"] = tv_tensors.Mask(sample["depth_valid"])
+    if "mask_valid" in sample:
+        wrapped["mask_valid"] = tv_tensors.Mask(sample["mask_valid"])
     return wrapped
 
 
@@ -193,10 +195,11 @@ def _unwrap(result: Any) -> Any:  # noqa: ANN401 - whatever a callable gave back
     if not isinstance(result, dict):
         return result
     plain = {key: value.as_subclass(Tensor) if isinstance(value, Tensor) else value for key, value in result.items()}
-    valid = plain.get("depth_valid")
-    # A cast of all masks to one type changes this one, too; 0 and 1 are the same in every type.
-    if isinstance(valid, Tensor) and valid.dtype != torch.bool and bool(((valid == 0) | (valid == 1)).all()):
-        plain["depth_valid"] = valid.bool()
+    for name in ("depth_valid", "mask_valid"):
+        valid = plain.get(name)
+        # A cast of all masks to one type changes these, too; 0 and 1 are the same in every type.
+        if isinstance(valid, Tensor) and valid.dtype != torch.bool and bool(((valid == 0) | (valid == 1)).all()):
+            plain[name] = valid.bool()
     return plain
 
 
