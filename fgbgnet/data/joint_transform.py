@@ -1,5 +1,6 @@
 """One joint transform: what happens to the four layers of a sample, together and apart."""
 
+import math
 import random
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -107,6 +108,29 @@ class JointTransform:
             )
         return self._perturb(layers.to_sample(id), seed)
 
+    def min_decoded_size(self, height: int, width: int) -> tuple[int, int] | None:
+        """How small a picture may be decoded without losing anything that the result would show.
+
+        Args:
+            height: Of the stored picture, pixels.
+            width: Of the stored picture, pixels.
+
+        Returns:
+            The least (height, width), which may be larger than what is stored; None where it is not known, because
+            the first transform of the geometry is neither a resize nor a resized crop.
+
+        >>> from fgbgnet.data import eval_transform, train_transform
+        >>> eval_transform(64).min_decoded_size(224, 224), train_transform(64).min_decoded_size(224, 224)
+        ((64, 64), (102, 102))
+        """
+        album = import_albumentations()
+        first = self.geometry[0] if self.geometry else None
+        if isinstance(first, album.Resize) and first.p == 1:
+            return first.height, first.width
+        if isinstance(first, album.RandomResizedCrop) and first.p == 1:
+            return smallest_source((height, width), first.size, first.scale[0], first.ratio)
+        return None
+
     def _perturb(self, sample: Sample, seed: int) -> Sample:
         # Other seeds than the geometry's, and others for each of these: independent draws.
         if self.perturb_pair is not None:
@@ -121,6 +145,22 @@ class JointTransform:
         lines = [f"  {name}: {getattr(self, name)!r}," for name in ("geometry", "photometric")]
         lines += [f"  {name}: {getattr(self, name)!r}," for name in ("perturb_pair", "perturb_bg", "perturb_fg_bg")]
         return "\n".join(["JointTransform(", *lines, ")"])
+
+
+def smallest_source(
+    stored: tuple[int, int], size: tuple[int, int], scale: float, ratio: tuple[float, float]
+) -> tuple[int, int]:
+    """Size at which the smallest crop of a resized crop, at its flattest or tallest, still fills the output.
+
+    Args:
+        stored: (height, width) of the picture.
+        size: (height, width) of the output.
+        scale: The smallest share of the area that a crop keeps.
+        ratio: Range of width / height of crops.
+    """
+    side = math.sqrt(scale * stored[0] * stored[1])
+    zoom = max(size[1] / (side * math.sqrt(ratio[0])), size[0] * math.sqrt(ratio[1]) / side)
+    return math.ceil(zoom * stored[0]), math.ceil(zoom * stored[1])
 
 
 def _compose(geometry: Sequence[Any], photometric: Sequence[Any]) -> Any:  # noqa: ANN401 - albumentations is untyped
