@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast, get_args
 
 from torch.utils.data import Dataset
 
-from fgbgnet.data.decode import read_depth, read_mask, read_rgb
+from fgbgnet.data.assemble import DepthDeclaration, decode_layers
 from fgbgnet.data.layers import Layers
 from fgbgnet.data.manifest import Column, Indices, Manifest
 from fgbgnet.data.seeding import SharedEpoch, sample_seed
 from fgbgnet.data.statistics import DatasetStatistics, collect_statistics
+from fgbgnet.data.storage import read_bytes
 from fgbgnet.data.transforms import JointTransform, apply_transform, check_transform
 from fgbgnet.errors import ManifestError, UnknownNameError
-from fgbgnet.types import DepthDirection, DepthUnit, GroupBy, PathInput, Sample, SampleTransform
+from fgbgnet.types import DepthUnit, GroupBy, PathInput, Sample, SampleTransform
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -156,21 +157,13 @@ class PairedFgBgDataset(Dataset[Sample]):
 
     def _load(self, index: int) -> Layers:
         row = self._row(index)
-        fg_bg = read_rgb(self.manifest.resolve(row["fg_bg"]))
-        layers = Layers.without_depth(
-            read_rgb(self.manifest.resolve(row["bg"])), fg_bg, read_mask(self.manifest.resolve(row["mask"]))
-        )
-        if row["depth"]:
-            layers.depth, layers.depth_valid = read_depth(
-                self.manifest.resolve(row["depth"]),
-                cast(DepthUnit, row["depth_unit"]),
-                cast(DepthDirection, row["depth_direction"]),
-                float(row["depth_scale"]) if row["depth_scale"] else None,
-            )
-        return layers.matched({name: row[name] for name in ("bg", "fg_bg", "mask", "depth")})
+        layers = ("bg", "fg_bg", "mask", "mask_valid", "depth")
+        names = {name: str(self.manifest.resolve(row[name])) for name in layers if row[name]}
+        contents = {name: read_bytes(path) for name, path in names.items()}
+        return decode_layers(contents, names, DepthDeclaration.from_row(row), self.manifest.has_mask_valid)
 
     def _row(self, index: int) -> dict[str, Any]:
-        names = ("bg", "fg_bg", "mask", "depth", "depth_unit", "depth_direction", "depth_scale")
+        names = ("bg", "fg_bg", "mask", "mask_valid", "depth", "depth_unit", "depth_direction", "depth_scale")
         return {name: str(self.manifest.column(name)[index]) for name in names}
 
 
