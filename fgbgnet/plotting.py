@@ -98,20 +98,22 @@ def panels(
     depth: Tensor | None = None,
     depth_valid: Tensor | None = None,
     prediction: PredictedLayers | None = None,
+    mask_valid: Tensor | None = None,
 ) -> list[Panel]:
     """The layers of a sample and what was predicted for it, in reading order.
 
-    Truth and prediction of the depth share one colour scale, that of the truth where there is one.
+    Where the label of the mask is not known, the true mask and its errors are grey. Truth and prediction of the depth
+    share one colour scale, that of the truth where there is one.
     """
     rows = [Panel("bg", _to_rgb(bg)), Panel("fg_bg", _to_rgb(fg_bg))]
     predicted_mask = prediction.mask if prediction else None
     predicted_depth = prediction.depth if prediction else None
     if mask is not None:
-        rows.append(Panel("mask", _grey(_plane(mask))))
+        rows.append(Panel("mask", _without(_grey(_plane(mask)), mask_valid)))
     if predicted_mask is not None:
         rows.append(Panel("predicted mask", _grey(_plane(predicted_mask))))
         if mask is not None:
-            rows.append(Panel("mask error", mask_error_to_rgb(mask, predicted_mask)))
+            rows.append(Panel("mask error", _without(mask_error_to_rgb(mask, predicted_mask), mask_valid)))
     has_truth = depth is not None and (depth_valid is None or bool(depth_valid.any()))
     limits = _limits(depth, depth_valid) if has_truth and depth is not None else (None, None)
     if has_truth and depth is not None:
@@ -182,7 +184,7 @@ def plot_sample(sample: Mapping[str, Any], prediction: PredictedLayers | None = 
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError("A figure", "plot") from error
-    keys = ("bg", "fg_bg", "mask", "depth", "depth_valid")
+    keys = ("bg", "fg_bg", "mask", "depth", "depth_valid", "mask_valid")
     row = panels(**{key: sample[key] for key in keys if key in sample}, prediction=prediction)
     height, width = row[0].rgb.shape[:2]
     figure = Figure(figsize=(2.4 * len(row), 2.4 * height / width + 0.4), layout="constrained")
@@ -233,9 +235,14 @@ def _signed_to_rgb(error: npt.NDArray[Any], valid: Tensor | None, full: float = 
     white, far, near = np.array([255.0] * 3), np.array(_MISSED, float), np.array(_FALSE_ALARM, float)
     rgb = white + np.abs(share) * (np.where(share > 0, far, near) - white)
     rgb[~np.isfinite(error)] = _INVALID
+    return _without(_rounded(rgb), valid)
+
+
+def _without(rgb: npt.NDArray[np.uint8], valid: Tensor | None) -> npt.NDArray[np.uint8]:
+    """Grey where the truth is not valid."""
     if valid is not None:
         rgb[_plane(valid) == 0] = _INVALID
-    return _rounded(rgb)
+    return rgb
 
 
 def _rounded(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

@@ -120,6 +120,9 @@ class BatchStream:
     def _batch(self, items: list[Item], first: int) -> tuple[dict[str, Any], list[str]]:
         samples = [_sample(item) for item in items]
         layers = {key: torch.stack([sample[key] for sample in samples]) for key in _LAYERS}  # type: ignore[literal-required]
+        if any("mask_valid" in sample for sample in samples):
+            everywhere = torch.ones_like(samples[0]["mask"], dtype=torch.bool)
+            layers["mask_valid"] = torch.stack([sample.get("mask_valid", everywhere) for sample in samples])
         ids = [sample["id"] for sample in samples]
         names = content_names(layers["bg"]) if self.names is None else self.names[first : first + len(samples)]
         if self.perturbation is not None:

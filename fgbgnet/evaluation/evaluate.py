@@ -212,9 +212,10 @@ def _statistics(
     outputs = model(batch["bg"], batch["fg_bg"])
     statistics: dict[str, Tensor] = {}
     if "mask" in outputs:
-        statistics["mask"] = mask_statistics(outputs["mask"], batch["mask"], threshold=threshold)
+        known = batch.get("mask_valid")
+        statistics["mask"] = mask_statistics(outputs["mask"], batch["mask"], known, threshold=threshold)
     if "depth" in outputs:
-        layers = outputs["depth"], batch["depth"], batch["depth_valid"], batch["mask"]
+        layers = outputs["depth"], batch["depth"], batch["depth_valid"], batch["mask"], batch.get("mask_valid")
         statistics["depth"] = depth_statistics(*layers, **options)
     if not statistics:
         raise InvalidArgumentError(f"the model returned {sorted(outputs)}; expected 'mask', 'depth' or both.")

@@ -68,7 +68,7 @@ class Floors:
         if "mask" in tasks:
             scores = self._add_thresholds(self._sums, batch, suffix="_oracle")
             for name, method in self.subtraction.items():
-                self._add(name, mask_statistics(method.logits(scores[name]), batch["mask"]))
+                self._add(name, mask_statistics(method.logits(scores[name]), batch["mask"], batch.get("mask_valid")))
         if "depth" in tasks and self.global_mean.pixels:
             self._add_depth("global_mean", self.global_mean(batch["bg"], batch["fg_bg"])["depth"], batch)
             if self._repeats:
@@ -100,11 +100,12 @@ class Floors:
         thresholds = threshold_grid(batch["bg"].device)
         scores = {name: method.score(batch["bg"], batch["fg_bg"]) for name, method in self.subtraction.items()}
         for name, score in scores.items():
-            self._add(name + suffix, mask_threshold_statistics(score, batch["mask"], thresholds), sums)
+            layers = score, batch["mask"], thresholds, batch.get("mask_valid")
+            self._add(name + suffix, mask_threshold_statistics(*layers), sums)
         return scores
 
     def _add_depth(self, name: str, depth: Tensor, batch: Mapping[str, Any]) -> None:
-        layers = depth, batch["depth"], batch["depth_valid"], batch["mask"]
+        layers = depth, batch["depth"], batch["depth_valid"], batch["mask"], batch.get("mask_valid")
         self._add(name, depth_statistics(*layers, **self._depth_options))
 
     def _add(self, name: str, statistics: Tensor, sums: dict[str, Tensor] | None = None) -> None:

@@ -1,5 +1,6 @@
 """Both tasks together."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,8 @@ class DualTaskLoss(nn.Module):
     """Weighted sum of a mask loss and a depth loss, of the tasks that the model returned.
 
     Args:
-        mask: Module called as ``mask(logits, target)``; None is ``MaskLoss()``.
+        mask: Module called as ``mask(logits, target)``, with the batch's ``mask_valid`` as third argument where it has
+            one; None is ``MaskLoss()``.
         depth: Module called as ``depth(prediction, target, depth_valid)``; None is ``DepthLoss()``.
         weights: Weight per task; a task that is left out has weight 1.
 
@@ -56,28 +58,51 @@ class DualTaskLoss(nn.Module):
 
         Args:
             outputs: What the model returned: ``"mask"`` logits and ``"depth"``, or one of them, (B, 1, H, W).
-            batch: The batch: ``"mask"``, ``"depth"`` and ``"depth_valid"`` as far as the outputs need them.
+            batch: The batch: ``"mask"``, ``"depth"`` and ``"depth_valid"`` as far as the outputs need them, and perhaps
+                ``"mask_valid"``.
 
         Returns:
             ``"total"``, to call ``backward()`` on, and the *unweighted* loss of each task that is in ``outputs``.
 
         Raises:
-            InvalidArgumentError: No task in the outputs, or a key of the batch is missing.
+            InvalidArgumentError: No task in the outputs, a key of the batch is missing, or it has ``"mask_valid"`` but
+                the mask loss takes two arguments alone.
         """
         present = [task for task in TASKS if task in outputs]
         if not present:
             raise InvalidArgumentError(f"the outputs hold {sorted(outputs)}; expected 'mask', 'depth' or both.")
         losses: dict[str, Tensor] = {}
         if "mask" in present:
-            losses["mask"] = self.mask(outputs["mask"], _get(batch, "mask"))
+            losses["mask"] = self._mask_loss(outputs["mask"], batch)
         if "depth" in present:
             losses["depth"] = self.depth(outputs["depth"], _get(batch, "depth"), _get(batch, "depth_valid"))
         weighted = [self.weights[task] * losses[task] for task in present]
         return {"total": sum(weighted[1:], start=weighted[0]), **losses}
 
+    def _mask_loss(self, logits: Tensor, batch: Mapping[str, Any]) -> Tensor:
+        arguments = [logits, _get(batch, "mask")]
+        if "mask_valid" in batch:
+            arguments.append(batch["mask_valid"])
+            if not _takes(self.mask, len(arguments)):
+                raise InvalidArgumentError(
+                    f"the batch has 'mask_valid', but {type(self.mask).__name__} takes no third argument and would "
+                    "learn from pixels without a label; give its forward(logits, target, valid=None), or use MaskLoss()"
+                )
+        loss: Tensor = self.mask(*arguments)
+        return loss
+
     def extra_repr(self) -> str:
         """The arguments, for ``print(loss)``."""
         return f"weights={self.weights}"
+
+
+def _takes(module: nn.Module, count: int) -> bool:
+    """Whether a module can be called with so many arguments."""
+    try:
+        inspect.signature(module.forward).bind(*range(count))
+    except TypeError:
+        return False
+    return True
 
 
 def _get(batch: Mapping[str, Any], key: str) -> Tensor:

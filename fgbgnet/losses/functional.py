@@ -14,13 +14,16 @@ DepthSpace: TypeAlias = Literal["linear", "log"]
 DepthLossAlignment: TypeAlias = Literal["none", "scale_shift"]
 
 
-def mask_bce_loss(logits: Tensor, target: Tensor, positive_weight: float | None = None) -> Tensor:
-    """Binary cross-entropy of logits, averaged over all pixels of the batch.
+def mask_bce_loss(
+    logits: Tensor, target: Tensor, positive_weight: float | None = None, valid: Tensor | None = None
+) -> Tensor:
+    """Binary cross-entropy of logits, averaged over the valid pixels of the batch; exactly 0 when there are none.
 
     Args:
         logits: Mask logits of any sign, (B, 1, H, W).
         target: Truth in [0, 1], same shape; bool and integer tensors are converted.
         positive_weight: Weight of the foreground pixels; above 1 for masks that cover little of the picture.
+        valid: Where the truth is known, bool, same shape; None means every pixel. Elsewhere both may hold anything.
 
     Returns:
         Scalar.
@@ -31,10 +34,15 @@ def mask_bce_loss(logits: Tensor, target: Tensor, positive_weight: float | None 
     """
     logits = at_least_float32(logits)
     weight = None if positive_weight is None else logits.new_tensor(positive_weight)
-    return F.binary_cross_entropy_with_logits(logits, target.to(logits.dtype), pos_weight=weight)
+    if valid is None:
+        return F.binary_cross_entropy_with_logits(logits, target.to(logits.dtype), pos_weight=weight)
+    # Both sides before the loss: what is not finite would come back through it as 0 * NaN.
+    logits, truth = torch.where(valid, logits, 0), torch.where(valid, target.to(logits.dtype), 0)
+    losses = F.binary_cross_entropy_with_logits(logits, truth, pos_weight=weight, reduction="none")
+    return torch.where(valid, losses, 0).sum() / valid.sum().clamp(min=1)
 
 
-def mask_dice_loss(logits: Tensor, target: Tensor, smooth: float = 1e-3) -> Tensor:
+def mask_dice_loss(logits: Tensor, target: Tensor, smooth: float = 1e-3, valid: Tensor | None = None) -> Tensor:
     """Soft Dice loss per picture, averaged over the batch.
 
     ``1 - (2 <p, t> + s) / (<p, 1> + <t, 1> + s)`` with ``p = sigmoid(logits)`` (Milletari et al., V-Net, 2016, in the
@@ -46,7 +54,9 @@ def mask_dice_loss(logits: Tensor, target: Tensor, smooth: float = 1e-3) -> Tens
     Args:
         logits: Mask logits, (B, 1, H, W).
         target: Truth in [0, 1], same shape.
-        smooth: Smooth term as a share of the pixels of a picture, above 0.
+        smooth: Smooth term as a share of the (valid) pixels of a picture, above 0.
+        valid: Where the truth is known, bool, same shape; None means every pixel. Pictures without a valid pixel are
+            left out of the average; if there are no others, the loss is exactly 0.
 
     Returns:
         Scalar in [0, 1].
@@ -56,11 +66,17 @@ def mask_dice_loss(logits: Tensor, target: Tensor, smooth: float = 1e-3) -> Tens
         >>> mask_dice_loss(empty - 30, empty).item() < 1e-6, mask_dice_loss(empty + 30, empty).item() > 0.99
         (True, True)
     """
-    probability = at_least_float32(logits).sigmoid().flatten(1)
-    truth = target.to(probability.dtype).flatten(1)
-    overlap = (probability * truth).mean(1)
-    size = probability.mean(1) + truth.mean(1)
-    return (1 - (2 * overlap + smooth) / (size + smooth)).mean()
+    logits = at_least_float32(logits)
+    if valid is None:
+        probability, truth = logits.sigmoid().flatten(1), target.to(logits.dtype).flatten(1)
+        overlap, size = (probability * truth).mean(1), probability.mean(1) + truth.mean(1)
+        return (1 - (2 * overlap + smooth) / (size + smooth)).mean()
+    probability = torch.where(valid, torch.where(valid, logits, 0).sigmoid(), 0).flatten(1)
+    truth = torch.where(valid, target.to(logits.dtype), 0).flatten(1)
+    pixels = valid.flatten(1).sum(1)
+    overlap, size = (values.sum(1) / pixels.clamp(min=1) for values in (probability * truth, probability + truth))
+    # A picture without a valid pixel costs 1 - smooth / smooth, which is 0.
+    return (1 - (2 * overlap + smooth) / (size + smooth)).sum() / (pixels > 0).sum().clamp(min=1)
 
 
 def depth_l1_loss(prediction: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:

@@ -5,13 +5,14 @@ from torch import Tensor, nn
 
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.losses.functional import mask_bce_loss, mask_dice_loss
-from fgbgnet.losses.validation import check_maps, check_mask_values, check_weight
+from fgbgnet.losses.validation import check_maps, check_mask_values, check_valid, check_weight
 
 
 class MaskLoss(nn.Module):
     """Weighted sum of BCE-with-logits and soft Dice.
 
-    Safe on empty masks: a perfectly empty prediction costs ~0, a false alarm costs loss and gradient.
+    Safe on empty masks: a perfectly empty prediction costs ~0, a false alarm costs loss and gradient. Pixels whose
+    label is not known cost nothing and give no gradient.
 
     Args:
         bce: Weight of the cross-entropy, averaged over pixels.
@@ -44,28 +45,33 @@ class MaskLoss(nn.Module):
         self.positive_weight, self.smooth = positive_weight, smooth
         self._values_seen = False
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+    def forward(self, logits: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
         """Compute the loss of one batch.
 
         Args:
             logits: The model's mask output, (B, 1, H, W).
             target: Truth in [0, 1], same shape.
+            valid: Where the truth is known (``mask_valid``), bool, same shape; None means everywhere.
 
         Returns:
-            Scalar, float32 (float64 for float64 logits).
+            Scalar, float32 (float64 for float64 logits). With nothing valid it is exactly 0 and back-propagates
+            zeros.
 
         Raises:
-            InvalidArgumentError: Shapes differ, or the target holds values outside [0, 1], as a mask of 0 and 255.
+            InvalidArgumentError: Shapes or dtypes do not fit together, or the target holds values outside [0, 1], as
+                a mask of 0 and 255.
         """
         check_maps(logits, target, "mask")
+        if valid is not None:
+            check_valid(valid, target, "mask")
         if not torch.compiler.is_compiling() and (target.device.type == "cpu" or not self._values_seen):
-            check_mask_values(target)
+            check_mask_values(target, valid)
             self._values_seen = True
         total = logits.new_zeros((), dtype=torch.promote_types(logits.dtype, torch.float32))
         if self.bce:
-            total = total + self.bce * mask_bce_loss(logits, target, self.positive_weight)
+            total = total + self.bce * mask_bce_loss(logits, target, self.positive_weight, valid)
         if self.dice:
-            total = total + self.dice * mask_dice_loss(logits, target, self.smooth)
+            total = total + self.dice * mask_dice_loss(logits, target, self.smooth, valid)
         return total
 
     def extra_repr(self) -> str:

@@ -35,18 +35,21 @@ def check_maps(prediction: Tensor, target: Tensor, what: str) -> None:
         )
 
 
-def check_mask_values(target: Tensor) -> None:
-    """Every value in [0, 1].
+def check_mask_values(target: Tensor, valid: Tensor | None = None) -> None:
+    """Every valid value in [0, 1].
 
     Looking at a value makes the host wait for an accelerator, so that only targets on the CPU are looked at in every
     step; `MaskLoss` has the first batch checked wherever it is.
 
     Args:
         target: Mask truth, (B, 1, H, W).
+        valid: Where it is known, bool, same shape; None means everywhere.
 
     Raises:
         InvalidArgumentError: A value is outside, or NaN.
     """
+    if valid is not None:
+        target = target[valid]
     if target.dtype == torch.bool or target.numel() == 0:
         return
     low, high = (bound.item() for bound in torch.aminmax(target.detach()))
@@ -55,21 +58,22 @@ def check_mask_values(target: Tensor) -> None:
         raise InvalidArgumentError(f"the mask target holds values from {low:g} to {high:g}; expected 0 to 1.{hint}")
 
 
-def check_valid(valid: Tensor, target: Tensor) -> None:
+def check_valid(valid: Tensor, target: Tensor, what: str = "depth") -> None:
     """A bool tensor of the target's shape.
 
     Args:
         valid: Where the truth may be believed.
-        target: Depth truth, (B, 1, H, W).
+        target: Truth, (B, 1, H, W).
+        what: ``"mask"`` or ``"depth"``, for the message.
 
     Raises:
         InvalidArgumentError: Another dtype or shape.
     """
     if valid.dtype != torch.bool:
-        raise InvalidArgumentError(f"depth_valid has dtype {valid.dtype}; expected torch.bool: pass valid > 0.")
+        raise InvalidArgumentError(f"{what}_valid has dtype {valid.dtype}; expected torch.bool: pass valid > 0.")
     if valid.shape != target.shape:
         raise InvalidArgumentError(
-            f"depth_valid has shape {tuple(valid.shape)}, the depth target {tuple(target.shape)}; they must be equal."
+            f"{what}_valid has shape {tuple(valid.shape)}, the {what} target {tuple(target.shape)}; they must be equal."
         )
 
 

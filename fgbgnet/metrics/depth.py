@@ -34,6 +34,7 @@ def depth_statistics(
     target: Tensor,
     valid: Tensor | None = None,
     mask: Tensor | None = None,
+    mask_valid: Tensor | None = None,
     *,
     alignment: DepthAlignment = "none",
     min_depth: float = 1e-3,
@@ -48,6 +49,8 @@ def depth_statistics(
         valid: Where the truth may be believed, bool, same shape; None means everywhere.
         mask: True foreground, same shape, above 0.5 is foreground; None leaves the regions other than all without
             pixels.
+        mask_valid: Where the foreground is known, bool, same shape; None means everywhere. Elsewhere pixels belong to
+            no region but all.
         alignment: ``none | median | scale_shift``, fitted per picture over all its valid pixels, see `align_depth`.
         min_depth: Truth at or below this is not valid (ratios and logarithms need a positive number) and predictions
             are raised to it; above 0.
@@ -58,7 +61,7 @@ def depth_statistics(
         prediction, or on the CPU if that device has no float64. Matrices of several batches add up.
 
     Raises:
-        InvalidArgumentError: Shapes differ, ``valid`` is not bool, or the range is empty.
+        InvalidArgumentError: Shapes differ, ``valid`` or ``mask_valid`` is not bool, or the range is empty.
         UnknownNameError: There is no such alignment.
 
     Example:
@@ -69,20 +72,20 @@ def depth_statistics(
         >>> compute_depth_metrics(depth_statistics(1.1 * truth, truth, alignment="median"))["rmse"] < 1e-6
         True
     """
-    _check(prediction, target, valid, mask)
+    _check(prediction, target, valid, mask, mask_valid)
     if alignment not in get_args(DepthAlignment):
         raise UnknownNameError("depth alignment", alignment, get_args(DepthAlignment))
     if not 0 < min_depth < (max_depth or math.inf):
         raise InvalidArgumentError(
             f"min_depth={min_depth!r}, max_depth={max_depth!r}; expected 0 < min_depth < max_depth."
         )
-    prediction, target, valid, mask = for_float64(prediction, target, valid, mask)
+    prediction, target, valid, mask, mask_valid = for_float64(prediction, target, valid, mask, mask_valid)
     prediction, target = prediction.detach().float(), target.detach().float()
     usable = target.isfinite() & (target > min_depth) & (target < (max_depth or math.inf))
     usable = usable if valid is None else usable & valid
     prediction = align_depth(prediction, target, usable, alignment).clamp(min_depth, max_depth).float()
     terms = _pixel_terms(prediction, target, usable)
-    rows = [_region_sums(torch.where(region.flatten(1), terms, 0)) for region in _regions(usable, mask)]
+    rows = [_region_sums(torch.where(region.flatten(1), terms, 0)) for region in _regions(usable, mask, mask_valid)]
     return torch.stack(rows)
 
 
@@ -113,11 +116,12 @@ def compute_depth_metrics(
     return {**figures[0], **dict(zip(DEPTH_REGIONS[1:], figures[1:], strict=True))}
 
 
-def _regions(usable: Tensor, mask: Tensor | None) -> list[Tensor]:
+def _regions(usable: Tensor, mask: Tensor | None, mask_valid: Tensor | None) -> list[Tensor]:
     if mask is None:
         return [usable, torch.zeros_like(usable), torch.zeros_like(usable)]
-    foreground = mask > 0.5
-    return [usable, usable & foreground, usable & contour_band(foreground, boundary_width(*mask.shape[-2:]))]
+    labelled = usable if mask_valid is None else usable & mask_valid
+    foreground = mask > 0.5 if mask_valid is None else (mask > 0.5) & mask_valid
+    return [usable, labelled & foreground, labelled & contour_band(foreground, boundary_width(*mask.shape[-2:]))]
 
 
 def _pixel_terms(prediction: Tensor, target: Tensor, usable: Tensor) -> Tensor:
@@ -167,17 +171,21 @@ def _image_mean(statistics: Tensor) -> Tensor:
     return images[..., 1:] / images[..., :1]
 
 
-def _check(prediction: Tensor, target: Tensor, valid: Tensor | None, mask: Tensor | None) -> None:
+def _check(
+    prediction: Tensor, target: Tensor, valid: Tensor | None, mask: Tensor | None, mask_valid: Tensor | None
+) -> None:
     if prediction.ndim != 4 or prediction.shape[1] != 1:
         raise InvalidArgumentError(f"the predicted depth has shape {tuple(prediction.shape)}; expected (B, 1, H, W).")
-    for name, tensor in (("depth target", target), ("depth_valid", valid), ("mask", mask)):
+    layers = {"depth target": target, "depth_valid": valid, "mask": mask, "mask_valid": mask_valid}
+    for name, tensor in layers.items():
         if tensor is not None and tensor.shape != prediction.shape:
             raise InvalidArgumentError(
                 f"the {name} has shape {tuple(tensor.shape)}, the predicted depth {tuple(prediction.shape)}; they must "
                 "be equal. Bring the prediction to the size of the truth, not the other way round."
             )
-    if valid is not None and valid.dtype != torch.bool:
-        raise InvalidArgumentError(f"depth_valid has dtype {valid.dtype}; expected torch.bool: pass valid > 0.")
+    for name, known in (("depth_valid", valid), ("mask_valid", mask_valid)):
+        if known is not None and known.dtype != torch.bool:
+            raise InvalidArgumentError(f"{name} has dtype {known.dtype}; expected torch.bool: pass valid > 0.")
 
 
 __all__ = [

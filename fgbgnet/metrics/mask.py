@@ -5,6 +5,9 @@ averaged. A quotient of nothing by nothing is a perfect score: IoU, Dice, precis
 for an empty truth are 1. Where only the denominator is empty (precision without a predicted pixel while there is
 foreground, recall without foreground while there are false alarms) the figure is 0. False alarms on empty pictures are
 in every figure, and reported alone as ``fpr_empty``, nan when no picture is empty.
+
+Pixels whose label is not known are in no figure: what stands there, in the prediction or in the truth, changes nothing.
+The contour treats them like what lies outside the picture. A picture without a known pixel is no picture.
 """
 
 import math
@@ -30,7 +33,13 @@ MASK_METRICS = (
 
 
 def mask_statistics(
-    prediction: Tensor, target: Tensor, *, threshold: float = 0.5, from_logits: bool = True, boundary: bool = True
+    prediction: Tensor,
+    target: Tensor,
+    valid: Tensor | None = None,
+    *,
+    threshold: float = 0.5,
+    from_logits: bool = True,
+    boundary: bool = True,
 ) -> Tensor:
     """Sums of one batch, from which all mask metrics can be computed.
 
@@ -38,6 +47,7 @@ def mask_statistics(
         prediction: The model's mask logits, (B, 1, H, W), any floating-point type; or probabilities, see
             ``from_logits``.
         target: Truth, (B, 1, H, W), 0 or 1, any type; above 0.5 is foreground.
+        valid: Where the truth is known (``mask_valid``), bool, same shape; None means everywhere.
         threshold: A pixel is foreground when its probability is *above* this, in (0, 1).
         from_logits: Whether ``prediction`` holds logits; False for probabilities in [0, 1] and for bool masks.
         boundary: Whether to count the boundary regions too; without, the boundary figures are nan.
@@ -47,7 +57,8 @@ def mask_statistics(
         float64. Vectors of several batches add up.
 
     Raises:
-        InvalidArgumentError: Shapes differ, the threshold is out of range, or probabilities are outside [0, 1].
+        InvalidArgumentError: Shapes differ, ``valid`` is not bool, the threshold is out of range, or probabilities are
+            outside [0, 1].
 
     Example:
         >>> truth = torch.zeros(1, 1, 4, 4)
@@ -58,20 +69,25 @@ def mask_statistics(
         >>> compute_mask_metrics(mask_statistics(right, truth) + mask_statistics(half, truth))["iou"]
         0.75
     """
-    prediction, target = for_float64(prediction, target)
-    probability = _probability(prediction, target, threshold, from_logits)
-    truth = target > 0.5
-    decision = probability > threshold
-    counts = _confusion(decision, truth)
+    _check_shapes(prediction, target, valid)
+    prediction, target, valid = for_float64(prediction, target, valid)
+    if valid is not None:
+        prediction = prediction.masked_fill(~valid, 0)
+    probability = _probability(prediction, threshold, from_logits)
+    known = torch.ones_like(target, dtype=torch.bool) if valid is None else valid
+    truth = (target > 0.5) & known
+    decision = (probability > threshold) & known
+    counts = _confusion(decision, truth, known)
     sums = _overlap_sums(counts)
-    sums["absolute_error"] = (probability - truth.to(probability.dtype)).abs().sum(dtype=torch.float64)
+    error = (probability - truth.to(probability.dtype)).abs()
+    sums["absolute_error"] = torch.where(known, error, 0).sum(dtype=torch.float64)
     if boundary:
-        sums |= _boundary_sums(decision, truth)
+        sums |= _boundary_sums(decision, truth, known)
     zero = counts.new_zeros(())
     return torch.stack([sums.get(name, zero) for name in MASK_STATISTICS])
 
 
-def mask_threshold_statistics(score: Tensor, target: Tensor, thresholds: Tensor) -> Tensor:
+def mask_threshold_statistics(score: Tensor, target: Tensor, thresholds: Tensor, valid: Tensor | None = None) -> Tensor:
     """The statistics of ``score > threshold`` for many thresholds in one pass, by histograms.
 
     Memory does not depend on the number of thresholds times pixels. The boundary is not counted.
@@ -80,13 +96,14 @@ def mask_threshold_statistics(score: Tensor, target: Tensor, thresholds: Tensor)
         score: Any real scores, (B, 1, H, W), not NaN.
         target: Truth, same shape, 0 or 1.
         thresholds: Ascending, (T,), of the dtype of ``score``.
+        valid: Where the truth is known, bool, same shape; None means everywhere.
 
     Returns:
         float64 (T, 15): row ``t`` equals ``mask_statistics(score > thresholds[t], ..., from_logits=False)``, the
         boundary aside.
 
     Raises:
-        InvalidArgumentError: Shapes differ.
+        InvalidArgumentError: Shapes differ, or ``valid`` is not bool.
 
     Example:
         >>> score = torch.tensor([[[[0.1, 0.4, 0.8]]]])
@@ -94,15 +111,17 @@ def mask_threshold_statistics(score: Tensor, target: Tensor, thresholds: Tensor)
         >>> [round(compute_mask_metrics(row)["iou"], 3) for row in rows]
         [0.667, 1.0, 0.5]
     """
-    _check_shapes(score, target)
-    score, target, thresholds = for_float64(score, target, thresholds)
-    truth = (target > 0.5).flatten(1)
+    _check_shapes(score, target, valid)
+    score, target, thresholds, valid = for_float64(score, target, thresholds, valid)
+    # A third kind of truth, whose histogram is dropped.
+    truth = (target > 0.5).long() if valid is None else torch.where(valid, (target > 0.5).long(), 2)
+    kinds = 2 if valid is None else 3
     bins = len(thresholds) + 1
     # Bin k holds the scores above exactly the first k thresholds.
     bin_of = torch.bucketize(score.flatten(1), thresholds)
     row = torch.arange(len(score), device=score.device)[:, None]
-    slot = (2 * row + truth.long()) * bins + bin_of
-    histogram = torch.bincount(slot.flatten(), minlength=2 * bins * len(score)).view(len(score), 2, bins)
+    slot = (kinds * row + truth.flatten(1)) * bins + bin_of
+    histogram = torch.bincount(slot.flatten(), minlength=kinds * bins * len(score)).view(len(score), kinds, bins)[:, :2]
     above = histogram.flip(-1).cumsum(-1).flip(-1)[..., 1:].double()
     total = histogram.sum(-1, keepdim=True).double()
     fp, tp = above[:, 0], above[:, 1]
@@ -147,8 +166,7 @@ def compute_mask_metrics(statistics: Tensor) -> dict[str, float]:
     }
 
 
-def _probability(prediction: Tensor, target: Tensor, threshold: float, from_logits: bool) -> Tensor:
-    _check_shapes(prediction, target)
+def _probability(prediction: Tensor, threshold: float, from_logits: bool) -> Tensor:
     if not 0 < threshold < 1:
         raise InvalidArgumentError(f"threshold={threshold!r}; expected a probability above 0 and below 1.")
     if from_logits:
@@ -166,47 +184,54 @@ def _probability(prediction: Tensor, target: Tensor, threshold: float, from_logi
     return probability
 
 
-def _check_shapes(prediction: Tensor, target: Tensor) -> None:
+def _check_shapes(prediction: Tensor, target: Tensor, valid: Tensor | None) -> None:
     if prediction.ndim != 4 or prediction.shape[1] != 1 or prediction.shape != target.shape:
         raise InvalidArgumentError(
             f"the mask prediction has shape {tuple(prediction.shape)}, the target {tuple(target.shape)}; "
             "expected (B, 1, H, W) for both."
         )
+    if valid is not None and (valid.shape != target.shape or valid.dtype != torch.bool):
+        raise InvalidArgumentError(
+            f"mask_valid is {valid.dtype} of shape {tuple(valid.shape)}; expected torch.bool of the target's shape, "
+            f"{tuple(target.shape)}."
+        )
 
 
-def _confusion(decision: Tensor, truth: Tensor) -> Tensor:
+def _confusion(decision: Tensor, truth: Tensor, known: Tensor) -> Tensor:
     """True positives, false positives, false negatives and true negatives per picture, float64 (B, 4)."""
-    decision, truth = decision.flatten(1), truth.flatten(1)
-    tp, predicted, positive = (pixels.sum(1) for pixels in (decision & truth, decision, truth))
+    layers = (decision & truth, decision, truth, known)
+    tp, predicted, positive, pixels = (layer.flatten(1).sum(1) for layer in layers)
     fp, fn = predicted - tp, positive - tp
-    return torch.stack((tp, fp, fn, truth.shape[1] - tp - fp - fn), dim=-1).double()
+    return torch.stack((tp, fp, fn, pixels - tp - fp - fn), dim=-1).double()
 
 
 def _overlap_sums(counts: Tensor) -> dict[str, Tensor]:
     """Sums over pictures (the first dimension) of counts whose last dimension is (tp, fp, fn, tn)."""
     tp, fp, fn, tn = counts.unbind(-1)
     wrong = fp + fn
-    empty = (tp + fn == 0).to(counts.dtype)
+    seen = (wrong + tp + tn > 0).to(counts.dtype)
+    empty = seen * (tp + fn == 0)
     return {
         **{name: count.sum(0) for name, count in zip(("tp", "fp", "fn", "tn"), (tp, fp, fn, tn), strict=True)},
-        "images": torch.full_like(tp[0], len(counts)) if len(counts) else tp.sum(0),
-        "iou_sum": _shares(tp, tp + wrong).sum(0),
-        "dice_sum": _shares(2 * tp, 2 * tp + wrong).sum(0),
+        "images": seen.sum(0),
+        "iou_sum": (seen * _shares(tp, tp + wrong)).sum(0),
+        "dice_sum": (seen * _shares(2 * tp, 2 * tp + wrong)).sum(0),
         "empty_images": empty.sum(0),
         "empty_fp": (empty * fp).sum(0),
         "empty_pixels": (empty * (fp + tn)).sum(0),
     }
 
 
-def _boundary_sums(decision: Tensor, truth: Tensor) -> dict[str, Tensor]:
+def _boundary_sums(decision: Tensor, truth: Tensor, known: Tensor) -> dict[str, Tensor]:
     width = boundary_width(*truth.shape[-2:])
     predicted, true = (inner_boundary(mask, width).flatten(1) for mask in (decision, truth))
     intersection, union = ((pixels.sum(1).double()) for pixels in (predicted & true, predicted | true))
+    seen = known.flatten(1).any(1).double()
     return {
-        "boundary_images": intersection.new_tensor(len(truth)),
+        "boundary_images": seen.sum(),
         "boundary_intersection": intersection.sum(),
         "boundary_union": union.sum(),
-        "boundary_iou_sum": _shares(intersection, union).sum(),
+        "boundary_iou_sum": (seen * _shares(intersection, union)).sum(),
     }
 
 

@@ -80,14 +80,15 @@ class MaskMetrics(_Sums):
             raise InvalidArgumentError(f"threshold={threshold!r}; expected a probability above 0 and below 1.")
         self.threshold, self.from_logits = threshold, from_logits
 
-    def update(self, prediction: Tensor, target: Tensor) -> None:
+    def update(self, prediction: Tensor, target: Tensor, valid: Tensor | None = None) -> None:
         """Add a batch.
 
         Args:
             prediction: The model's mask output, (B, 1, H, W).
             target: Truth, same shape, 0 or 1.
+            valid: Where the truth is known (``mask_valid``), bool, same shape; None means everywhere.
         """
-        self._add(mask_statistics(prediction, target, threshold=self.threshold, from_logits=self.from_logits))
+        self._add(mask_statistics(prediction, target, valid, threshold=self.threshold, from_logits=self.from_logits))
 
     def compute(self) -> dict[str, Tensor]:
         """The figures of all batches since the last reset."""
@@ -135,7 +136,12 @@ class DepthMetrics(_Sums):
         self.alignment, self.aggregation, self.min_depth, self.max_depth = alignment, aggregation, min_depth, max_depth
 
     def update(
-        self, prediction: Tensor, target: Tensor, valid: Tensor | None = None, mask: Tensor | None = None
+        self,
+        prediction: Tensor,
+        target: Tensor,
+        valid: Tensor | None = None,
+        mask: Tensor | None = None,
+        mask_valid: Tensor | None = None,
     ) -> None:
         """Add a batch.
 
@@ -144,9 +150,10 @@ class DepthMetrics(_Sums):
             target: True depth, same shape.
             valid: Where the truth may be believed, bool, same shape; None means everywhere.
             mask: True foreground, same shape; None leaves the ``fg_`` and ``contour_`` figures nan.
+            mask_valid: Where the foreground is known, bool, same shape; None means everywhere.
         """
         options: dict[str, Any] = {"alignment": self.alignment, "min_depth": self.min_depth}
-        self._add(depth_statistics(prediction, target, valid, mask, max_depth=self.max_depth, **options))
+        self._add(depth_statistics(prediction, target, valid, mask, mask_valid, max_depth=self.max_depth, **options))
 
     def compute(self) -> dict[str, Tensor]:
         """The figures of all batches since the last reset."""

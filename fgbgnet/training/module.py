@@ -63,7 +63,7 @@ class DualTaskModule(lightning.LightningModule):
         outputs = self(batch["bg"], batch["fg_bg"])
         self._losses(batch, outputs, "val")
         if "mask" in outputs:
-            self.val_metrics["mask"].update(outputs["mask"], batch["mask"])
+            self.val_metrics["mask"].update(outputs["mask"], batch["mask"], batch.get("mask_valid"))
         if "depth" in outputs:
             self.val_metrics["depth"].update(outputs["depth"], batch["depth"], batch["depth_valid"])
 

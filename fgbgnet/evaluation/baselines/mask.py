@@ -83,7 +83,7 @@ class Difference(PredictMixin):
         """Choose the threshold with the best pooled IoU on data, in one pass.
 
         Args:
-            batches: Batches with ``bg``, ``fg_bg`` and ``mask``.
+            batches: Batches with ``bg``, ``fg_bg`` and ``mask``, and perhaps ``mask_valid``.
 
         Returns:
             Itself.
@@ -94,7 +94,8 @@ class Difference(PredictMixin):
         thresholds = threshold_grid()
         total: Tensor | None = None
         for batch in batches:
-            rows = mask_threshold_statistics(self.score(batch["bg"], batch["fg_bg"]), batch["mask"], thresholds)
+            score = self.score(batch["bg"], batch["fg_bg"])
+            rows = mask_threshold_statistics(score, batch["mask"], thresholds, batch.get("mask_valid"))
             total = rows if total is None else total + rows
         if total is None:
             raise InvalidArgumentError("fit() got no batches; expected at least one with bg, fg_bg and mask.")
