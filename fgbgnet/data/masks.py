@@ -3,11 +3,13 @@
 import os
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from fgbgnet.data.arrays import MAX_COLOURED_SHARE, ByteArray, coloured_share, load_array
+from fgbgnet.data.plain import plain_grey
 from fgbgnet.data.storage import read_bytes
 from fgbgnet.errors import MaskError
 from fgbgnet.pictures import open_picture, to_rgb
@@ -65,6 +67,10 @@ def decode_mask(content: bytes, name: str) -> ByteArray:
     """
     if name.lower().endswith(".npy"):
         return _binarise(_array_to_bytes(load_array(content, name), name), name, lossless=True)
+    plain = plain_grey(content)
+    if plain is not None:
+        levels = plain if plain.dtype == np.uint8 else _array_to_bytes(plain, name)
+        return _binarise(levels, name, lossless=not _is_jpeg(content))
     picture = open_picture(content, name)
     if picture.mode == "P" and "transparency" in picture.info:
         return _choose(picture, np.asarray(picture.convert("RGBA").getchannel("A")), name)
@@ -143,10 +149,11 @@ def _array_to_bytes(values: npt.NDArray[Any], name: str) -> ByteArray:
 
 
 def _binarise(levels: ByteArray, name: str, lossless: bool) -> ByteArray:
-    top = int(levels.max())
+    counts = cv2.calcHist([levels], [0], None, [256], [0, 256]).ravel()  # one look at the pixels answers all questions
+    top = int(np.flatnonzero(counts)[-1])
     if lossless and top == 1:
         return levels.copy()
-    grey = float(np.mean((levels >= _GREY[0]) & (levels <= _GREY[1])))
+    grey = float(counts[_GREY[0] : _GREY[1] + 1].sum() / levels.size)
     if grey > _MAX_GREY_SHARE:
         raise MaskError(
             f"{name} is grey on {grey:.0%} of its pixels, so it is no mask; is it a depth map or a photograph? "
@@ -154,7 +161,8 @@ def _binarise(levels: ByteArray, name: str, lossless: bool) -> ByteArray:
         )
     if (0 if lossless else _JPEG_NOISE) < top <= _THRESHOLD:
         raise _too_dark(name, top, 255)
-    return (levels > _THRESHOLD).astype(np.uint8)
+    mask: Any = cv2.threshold(levels, _THRESHOLD, 1, cv2.THRESH_BINARY)[1]
+    return mask  # type: ignore[no-any-return]
 
 
 def _too_dark(name: str, high: float, full: int) -> MaskError:
