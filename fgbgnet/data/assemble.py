@@ -16,19 +16,21 @@ class DepthDeclaration(NamedTuple):
     unit: DepthUnit = "relative"
     direction: DepthDirection = "near_small"
     scale: float | None = None
+    invalid: float | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, str]) -> Self:
         """From the cells of a manifest's row; absent or empty ones have the defaults.
 
         >>> DepthDeclaration.from_row({"depth_unit": "metres", "depth_scale": "0.001"})
-        DepthDeclaration(unit='metres', direction='near_small', scale=0.001)
+        DepthDeclaration(unit='metres', direction='near_small', scale=0.001, invalid=None)
         """
-        scale = row.get("depth_scale")
+        scale, invalid = row.get("depth_scale"), row.get("depth_invalid")
         return cls(
             cast(DepthUnit, row.get("depth_unit") or "relative"),
             cast(DepthDirection, row.get("depth_direction") or "near_small"),
             float(scale) if scale else None,
+            float(invalid) if invalid else None,
         )
 
 

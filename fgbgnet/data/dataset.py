@@ -3,7 +3,7 @@
 import copy
 import operator
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Self, TypeAlias, cast, get_args
 
 from torch.utils.data import Dataset
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from fgbgnet.prediction import Prediction
 
 Transform: TypeAlias = JointTransform | SampleTransform
+
+_LAYERS = ("bg", "fg_bg", "mask", "mask_valid", "depth")
+_MEANING = ("depth_unit", "depth_direction", "depth_scale", "depth_invalid")
 
 
 class PairedFgBgDataset(Dataset[Sample]):
@@ -156,15 +159,10 @@ class PairedFgBgDataset(Dataset[Sample]):
         return plot_sample(self[index], prediction)
 
     def _load(self, index: int) -> Layers:
-        row = self._row(index)
-        layers = ("bg", "fg_bg", "mask", "mask_valid", "depth")
-        names = {name: str(self.manifest.resolve(row[name])) for name in layers if row[name]}
+        row = {name: str(self.manifest.column(name)[index]) for name in (*_LAYERS, *_MEANING)}
+        names = {name: str(self.manifest.resolve(row[name])) for name in _LAYERS if row[name]}
         contents = {name: read_bytes(path) for name, path in names.items()}
         return decode_layers(contents, names, DepthDeclaration.from_row(row), self.manifest.has_mask_valid)
-
-    def _row(self, index: int) -> dict[str, Any]:
-        names = ("bg", "fg_bg", "mask", "mask_valid", "depth", "depth_unit", "depth_direction", "depth_scale")
-        return {name: str(self.manifest.column(name)[index]) for name in names}
 
 
 __all__ = ["PairedFgBgDataset", "Transform"]

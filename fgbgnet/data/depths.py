@@ -3,14 +3,16 @@
 import os
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from fgbgnet.data.arrays import BoolArray, FloatArray, load_array
+from fgbgnet.data.plain import plain_grey
 from fgbgnet.data.storage import read_bytes
 from fgbgnet.data.wide import check_grey, netpbm_maximum, read_wide_colour, undo_netpbm_scale
-from fgbgnet.errors import ManifestError, PictureError, UnknownNameError
+from fgbgnet.errors import InvalidArgumentError, PictureError, UnknownNameError
 from fgbgnet.pictures import open_picture, to_rgb
 from fgbgnet.types import DepthDirection, DepthUnit, PathInput
 
@@ -20,37 +22,43 @@ def read_depth(
     unit: DepthUnit = "relative",
     direction: DepthDirection = "near_small",
     scale: float | None = None,
+    invalid: float | None = None,
 ) -> tuple[FloatArray, BoolArray]:
     """Reads a depth map as distance, near = small.
 
-    ============ ================================== ============================= ==========================
-    unit         integers                           floats (``.npy``, TIFF)       not valid
-    ============ ================================== ============================= ==========================
-    ``metres``   millimetres: value / 1000          metres                        0, negative, not finite
-    ``relative`` value / largest value of the type  as they are                   not finite
-    ============ ================================== ============================= ==========================
+    What a stored value ``v`` means, first scaled and then turned round:
 
-    With a ``scale`` the stored values, whatever they are, are multiplied by it instead. ``near_large`` turns relative
-    values ``v`` into ``1 - v``. Grey stored as RGB is read as grey, and 16 bits stay 16 bits. The
-    largest value of a PGM file is the one that its header says.
+    ============ ================================== ================== =============== ==========================
+    unit         integers                           floats             ``near_large``  not valid
+    ============ ================================== ================== =============== ==========================
+    ``metres``   millimetres: ``v / 1000``          metres: ``v``      ``1 / v``       0, negative, not finite
+    ``relative`` ``v`` / largest value of the type  ``v``              ``1 - v``       not finite
+    ============ ================================== ================== =============== ==========================
+
+    With a ``scale`` the stored values, whatever they are, are multiplied by it instead. Metres that are near = large
+    are inverse distances: floats without a scale are in 1/m, integers need one. Disparities of a stereo camera are
+    such, with the scale 1 / (focal length in pixels * baseline in metres). ``invalid`` is compared with the stored
+    value, before anything else. Grey stored as RGB is read as grey, and 16 bits stay 16 bits. The largest value of a
+    PGM file is the one that its header says.
 
     Args:
-        path: Picture or ``.npy`` array (H, W).
+        path: Picture, float TIFF or ``.npy`` array (H, W).
         unit: ``"metres"`` or ``"relative"``.
-        direction: ``"near_small"``, or ``"near_large"`` (relative only).
-        scale: Factor for the stored values.
+        direction: ``"near_small"`` (distance) or ``"near_large"``.
+        scale: Factor for the stored values, above 0.
+        invalid: Stored value that means "not known", beside those of the table.
 
     Returns:
         Distance, float32 (H, W), 0 where it is not valid; and where it is valid, bool (H, W).
 
     Raises:
         MissingFileError: If there is no such file.
-        ManifestError: If metric depth is declared as near_large.
         PictureError: If the file cannot be read, is coloured, or its values do not fit what is declared.
+        UnknownNameError: If there is no such unit or direction.
     """
-    _check_declaration(unit, direction)
+    _check_declaration(unit, direction, scale)
     name = os.fspath(path)
-    return decode_depth(read_bytes(name), name, unit, direction, scale)
+    return decode_depth(read_bytes(name), name, unit, direction, scale, invalid)
 
 
 def decode_depth(
@@ -59,6 +67,7 @@ def decode_depth(
     unit: DepthUnit = "relative",
     direction: DepthDirection = "near_small",
     scale: float | None = None,
+    invalid: float | None = None,
 ) -> tuple[FloatArray, BoolArray]:
     """Decodes the bytes of a depth map, as `read_depth` does.
 
@@ -66,14 +75,15 @@ def decode_depth(
         content: Bytes of the file.
         name: How errors call it; ``.npy`` at its end tells an array from a picture.
         unit: ``"metres"`` or ``"relative"``.
-        direction: ``"near_small"``, or ``"near_large"`` (relative only).
-        scale: Factor for the stored values.
+        direction: ``"near_small"`` (distance) or ``"near_large"``.
+        scale: Factor for the stored values, above 0.
+        invalid: Stored value that means "not known".
 
     Returns:
         Distance, float32 (H, W), 0 where it is not valid; and where it is valid, bool (H, W).
 
     Raises:
-        ManifestError, PictureError: As for `read_depth`.
+        PictureError, UnknownNameError: As for `read_depth`.
 
     >>> import io
     >>> file = io.BytesIO()
@@ -82,19 +92,24 @@ def decode_depth(
     >>> depth.tolist(), valid.tolist()
     ([[0.0, 2.5]], [[False, True]])
     """
-    _check_declaration(unit, direction)
+    _check_declaration(unit, direction, scale)
     if name.lower().endswith(".npy"):
         stored = load_array(content, name)
         narrow = stored.dtype.kind in "iu" and stored.dtype.itemsize <= 2
         full_scale = float(np.iinfo(stored.dtype).max) if narrow else None
     else:
-        stored, full_scale = _depth_levels(open_picture(content, name), content, name)
-    values = stored.astype(np.float32)
+        plain = plain_grey(content)
+        if plain is None:
+            stored, full_scale = _depth_levels(open_picture(content, name), content, name)
+        else:
+            stored, full_scale = plain, float(np.iinfo(plain.dtype).max)
+    if stored.dtype == np.uint8 and full_scale == 255 and unit == "relative" and scale is None and invalid is None:
+        return _from_bytes(stored, direction), np.ones(stored.shape, np.bool_)
+    factor = scale if scale is not None else _factor(stored, unit, direction, full_scale, name)
+    values = _scaled(stored, factor, inverted=unit == "metres" and direction == "near_large")
     valid = np.isfinite(values)
-    factor = scale if scale is not None else _factor(stored, unit, full_scale, name)
-    if factor != 1:
-        # In double precision: 65535 levels times 0.001 should give the nearest float32.
-        values = (stored.astype(np.float64) * factor).astype(np.float32)
+    if invalid is not None:
+        valid &= stored != invalid
     if unit == "metres":
         valid &= values > 0
     elif direction == "near_large":
@@ -103,21 +118,41 @@ def decode_depth(
     return np.where(valid, values, np.float32(0)), valid
 
 
-def _check_declaration(unit: str, direction: str) -> None:
+def _scaled(stored: npt.NDArray[Any], factor: float, inverted: bool) -> FloatArray:
+    """Stored values times a factor, or one over that; what has no such value is not finite."""
+    with np.errstate(divide="ignore", over="ignore"):
+        if factor == 1 and not inverted:
+            return stored.astype(np.float32)
+        # In double precision: 65535 levels times 0.001 should give the nearest float32.
+        values = stored.astype(np.float64) * factor
+        return (1 / values if inverted else values).astype(np.float32)
+
+
+def _from_bytes(stored: npt.NDArray[np.uint8], direction: DepthDirection) -> FloatArray:
+    """Relative distance of 8 bits, the commonest kind: 256 values are converted rather than all pixels."""
+    values = (np.arange(256) / 255).astype(np.float32)
+    looked_up: Any = cv2.LUT(stored, 1 - values if direction == "near_large" else values)
+    return looked_up  # type: ignore[no-any-return]
+
+
+def _check_declaration(unit: str, direction: str, scale: float | None) -> None:
     if unit not in ("metres", "relative"):
         raise UnknownNameError("depth unit", unit, ("metres", "relative"))
     if direction not in ("near_small", "near_large"):
         raise UnknownNameError("depth direction", direction, ("near_small", "near_large"))
-    if unit == "metres" and direction == "near_large":
-        raise ManifestError(
-            "depth_unit 'metres' with depth_direction 'near_large': inverse metric depth is not supported yet; store "
-            "the distance itself, or declare the unit 'relative'"
-        )
+    if scale is not None and not 0 < scale < float("inf"):
+        raise InvalidArgumentError(f"the depth scale is {scale!r}; expected a positive number: for millimetres 0.001")
 
 
-def _factor(stored: npt.NDArray[Any], unit: str, full_scale: float | None, name: str) -> float:
+def _factor(stored: npt.NDArray[Any], unit: str, direction: str, full_scale: float | None, name: str) -> float:
     if stored.dtype.kind not in "iu":
         return 1.0
+    if unit == "metres" and direction == "near_large":
+        raise PictureError(
+            f"{name} holds integers, declared as inverse distances (metres, near_large), which have no usual scale; "
+            "give the manifest a depth_scale: 1/metres per level, for disparities 1 / (focal length in pixels * "
+            "baseline in metres)"
+        )
     if unit == "metres":
         if stored.dtype.itemsize == 1:
             raise PictureError(

@@ -3,8 +3,9 @@
 import csv
 import os
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
@@ -29,6 +30,7 @@ _CONSTANTS = {
     "depth": "",
     "fg_id": "",
     "depth_scale": "",
+    "depth_invalid": "",
     "depth_unit": "relative",
     "depth_direction": "near_small",
 }
@@ -54,6 +56,7 @@ class Manifest:
     ``depth_unit``      ``"relative"``; or ``"metres"``
     ``depth_direction`` ``"near_small"``; or ``"near_large"``
     ``depth_scale``     ``""``: see `read_depth`; otherwise a factor for the stored values
+    ``depth_invalid``   ``""``: see `read_depth`; otherwise a stored value that means "not known"
     =================== ===================================================================================
 
     Empty cells of ``depth_unit`` and ``depth_direction`` have the default, too. Further columns are kept as they are.
@@ -224,7 +227,7 @@ class Manifest:
             return _to_strings(self._relative("bg"), name)
         if name not in _CONSTANTS:
             raise UnknownNameError(
-                "column", name, dict.fromkeys([*STANDARD, "mask_valid", "depth_scale", *self._columns])
+                "column", name, dict.fromkeys([*STANDARD, "mask_valid", "depth_scale", "depth_invalid", *self._columns])
             )
         return np.full(len(self), _CONSTANTS[name], dtype=StringDType())
 
@@ -263,15 +266,10 @@ class Manifest:
         for name, choices in _CHOICES.items():
             if name in self._columns:
                 self._check_choices(name, choices)
-        if "depth_scale" in self._columns:
-            self._check_scale()
-        inverse = (self.column("depth_unit") == "metres") & (self.column("depth_direction") == "near_large")
-        if inverse.any():
-            raise ManifestError(
-                f"{inverse.sum()} rows have depth_unit 'metres' with depth_direction 'near_large', first in row "
-                f"{np.flatnonzero(inverse)[0]}; inverse metric depth is not supported yet: store the distance itself, "
-                "or declare the unit 'relative'"
-            )
+        self._check_number(
+            "depth_scale", lambda number: 0 < number < inf, "a positive number; for millimetres it is 0.001"
+        )
+        self._check_number("depth_invalid", isfinite, "a number: the stored value that means 'not known', such as 0")
 
     def _check_choices(self, name: str, choices: Sequence[str]) -> None:
         values = self._columns[name]
@@ -282,14 +280,14 @@ class Manifest:
                 f"row {wrong[0]} (and {len(wrong) - 1} more): {problem} Expected {' or '.join(map(repr, choices))}"
             )
 
-    def _check_scale(self) -> None:
-        for value in set(self._columns["depth_scale"].tolist()) - {""}:
+    def _check_number(self, name: str, is_good: Callable[[float], bool], expected: str) -> None:
+        for value in set(self._columns[name].tolist()) - {""} if name in self._columns else ():
             try:
-                good = 0 < float(value) < float("inf")
+                good = is_good(float(value))
             except ValueError:
                 good = False
             if not good:
-                raise ManifestError(f"depth_scale {value!r} is not a positive number; for millimetres it is 0.001")
+                raise ManifestError(f"{name} {value!r} is not {expected}")
 
 
 def _to_strings(values: Iterable[Any], name: str) -> Column:

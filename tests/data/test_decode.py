@@ -4,7 +4,7 @@ from hypothesis import given, strategies as st
 from PIL import Image
 
 from fgbgnet.data import read_depth, read_mask, read_rgb
-from fgbgnet.errors import ManifestError, MaskError, MissingFileError, PictureError, UnknownNameError
+from fgbgnet.errors import InvalidArgumentError, MaskError, MissingFileError, PictureError, UnknownNameError
 
 H, W = 20, 30
 
@@ -272,5 +272,59 @@ def test_depth_declarations_that_are_not_known(tmp_path):
         read_depth(tmp_path / "d.png", "meters")
     with pytest.raises(UnknownNameError, match="depth direction 'near'"):
         read_depth(tmp_path / "d.png", direction="near")
-    with pytest.raises(ManifestError, match="inverse metric depth is not supported yet"):
-        read_depth(tmp_path / "d.png", "metres", "near_large")
+    for scale in (0, -1, float("inf"), float("nan")):
+        with pytest.raises(InvalidArgumentError, match=f"the depth scale is {scale!r}; expected a positive number"):
+            read_depth(tmp_path / "d.png", scale=scale)
+
+
+# Worked out by hand: stored values, what is declared, and the distances (0: not valid).
+BY_HAND = [
+    # The depth of ARC-2017: tenths of a millimetre in 16 bits.
+    ("png", np.uint16, [0, 10000, 12345], ("metres", "near_small", 0.0001), [0, 1, 1.2345]),
+    # Some cameras write the largest value, not 0, where they measured nothing.
+    ("png", np.uint16, [0, 1500, 65535], ("metres", "near_small", None, 65535), [0, 1.5, 0]),
+    # Disparities of a stereo camera in whole pixels: 500 px focal length, 0.1 m baseline, 50 m at 1 px.
+    ("png", np.uint8, [0, 1, 50], ("metres", "near_large", 0.02), [0, 50, 1]),
+    # And in 256ths of a pixel, as KITTI stores them: 50 * 256 / 12800.
+    ("png", np.uint16, [0, 12800, 128], ("metres", "near_large", 0.02 / 256), [0, 1, 100]),
+    # Inverse distances as floats: 4 dioptres are a quarter of a metre.
+    ("tiff", np.float32, [4, 0.5, 0], ("metres", "near_large"), [0.25, 2, 0]),
+    ("npy", np.float32, [-2, np.nan, np.inf], ("metres", "near_large"), [0, 0, 0]),
+    ("npy", np.float64, [1e-300, 2, 1e300], ("metres", "near_large"), [0, 0.5, 0]),
+    ("npy", np.float64, [1e300, 2, 1e-300], ("metres", "near_small"), [0, 2, 0]),
+    ("npy", np.float16, [1, 2, 8], ("metres", "near_large", 0.5), [2, 1, 0.25]),
+    ("npy", np.int32, [-5, 250, 0], ("metres", "near_small", 0.01), [0, 2.5, 0]),
+    # Relative, with a declared value for "not known".
+    ("png", np.uint8, [0, 51, 255], ("relative", "near_small", None, 0), [0, 0.2, 1]),
+    ("png", np.uint8, [0, 51, 255], ("relative", "near_large", None, 0), [0, 0.8, 0]),
+    ("png", np.uint16, [0, 13107, 65535], ("relative", "near_large", None, 65535), [1, 0.8, 0]),
+    ("tiff", np.float32, [-1, 0.25, 1], ("relative", "near_large", None, -1), [0, 0.75, 0]),
+    ("npy", np.float32, [0.1, 0.25, 1], ("relative", "near_small", 2.0, 0.1), [0, 0.5, 2]),
+]
+NOT_VALID = [[0], [0, 2], [0], [0], [2], [0, 1, 2], [0, 2], [0, 2], [], [0, 2], [0], [0], [2], [0], [0]]
+
+
+@pytest.mark.parametrize(("case", "not_valid"), list(zip(BY_HAND, NOT_VALID, strict=True)))
+def test_distances_worked_out_by_hand(tmp_path, case, not_valid):
+    suffix, kind, stored, declared, distances = case
+    path, values = tmp_path / f"d.{suffix}", np.array([stored] * 2, kind)
+    np.save(path, values) if suffix == "npy" else save(path, values)
+    depth, valid = read_depth(path, *declared)
+    assert depth.dtype == np.float32
+    np.testing.assert_allclose(depth, [distances] * 2, rtol=1e-6)
+    assert valid.tolist() == [[column not in not_valid for column in range(3)]] * 2
+
+
+def test_inverse_metres_in_integers_need_a_scale(tmp_path):
+    path = save(tmp_path / "d.png", np.full((H, W), 100, np.uint16))
+    with pytest.raises(PictureError, match=r"d\.png holds integers, declared as inverse distances.*give the manifest"):
+        read_depth(path, "metres", "near_large")
+
+
+@given(st.lists(st.floats(0.05, 200), min_size=6, max_size=6), st.floats(1e-4, 1e3))
+def test_inverse_of_the_inverse_is_the_distance(tmp_path_factory, distances, scale):
+    path = tmp_path_factory.getbasetemp() / "inverse.npy"
+    np.save(path, 1 / (np.array(distances).reshape(2, 3) * scale))
+    depth, valid = read_depth(path, "metres", "near_large", scale)
+    np.testing.assert_allclose(depth.ravel(), distances, rtol=1e-6)
+    assert valid.all()

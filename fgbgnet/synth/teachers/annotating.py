@@ -223,7 +223,8 @@ def _with_depth(
     columns: dict[str, Any] = {name: table.column(name) for name in table.names}
     columns[column] = [str(folder / names[picture]) for picture in table.column(of).tolist()]
     columns |= {f"{column}_{key}": [value] * len(table) for key, value in meaning.items()}
-    columns.pop(f"{column}_scale", None)  # that of other maps
+    for name in ("scale", "invalid"):
+        columns.pop(f"{column}_{name}", None)  # those of other maps
     return columns
 
 

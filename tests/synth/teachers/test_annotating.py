@@ -138,8 +138,9 @@ def test_frames_and_backgrounds_after_one_another(quadruples, tmp_path):
 def test_the_scale_of_earlier_maps_goes_with_them(quadruples, tmp_path):
     old = Manifest.read(quadruples)
     columns = {name: old.column(name) for name in old.names} | {"depth_scale": ["0.5"] * 12, "weather": ["fair"] * 12}
+    columns["depth_invalid"] = ["0"] * 12
     new = Manifest.read(run(Manifest(columns, old.root), METRES, tmp_path / "out"))
-    assert "depth_scale" not in new.names
+    assert not {"depth_scale", "depth_invalid"} & set(new.names)
     assert new.column("weather").tolist() == ["fair"] * 12
     sample = PairedFgBgDataset(new)[0]
     assert np.abs(sample["depth"][0].numpy() - red_of(old)[0] / 10).max() <= 0.000501
