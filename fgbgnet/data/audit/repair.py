@@ -146,9 +146,9 @@ def _follow_backgrounds(groups: list[str], backgrounds: list[str], plan: Mapping
             # Rows whose own background is wrong decide only where there are no others.
             votes[path][group] += 1 if row in plan and "bg" in plan[row].cells else len(groups)
     for row in moved:
-        found = votes[plan[row].cells["bg"].value]
-        if "bg_id" not in plan[row].cells and found:
-            groups[row] = found.most_common(1)[0][0]
+        path = plan[row].cells["bg"].value
+        if "bg_id" not in plan[row].cells:
+            groups[row] = votes[path].most_common(1)[0][0] if votes[path] else path
 
 
 def _reasons(plan: Mapping[int, RowRepair], row: int) -> Sequence[str]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fgbgnet.data.audit.findings import Correction, Finding
 from fgbgnet.data.manifest import Manifest
+from fgbgnet.types import PathInput
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +40,24 @@ class Audit:
             {"kind": f.kind, "severity": f.severity, "ids": list(f.ids), "message": f.message} for f in self.findings
         ]
         return {"n": self.n, "findings": listed}
+
+    def summary(self, width: int | None = None) -> str:
+        """The findings as a table for the terminal, see `fgbgnet.data.audit.format_table`."""
+        from fgbgnet.data.audit.table import format_table
+
+        return format_table(self, width)
+
+    def write_page(self, out: PathInput, samples: int = 12) -> Path:
+        """Writes an HTML page with the worst pictures of each finding, see `fgbgnet.data.audit.write_page`."""
+        from fgbgnet.data.audit.page import write_page
+
+        return write_page(self, out, samples)
+
+    def repaired(self, out: PathInput) -> Manifest:
+        """Writes a new manifest with the corrections applied, see `fgbgnet.data.audit.write_repaired`."""
+        from fgbgnet.data.audit.repair import write_repaired
+
+        return write_repaired(self, out)
 
 
 __all__ = ["Audit"]

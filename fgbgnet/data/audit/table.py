@@ -7,7 +7,7 @@ from fgbgnet.data.audit.plan import RepairCounts, count_repairs, count_rows
 from fgbgnet.data.audit.result import Audit
 
 _HEAD = ("finding", "severity", "samples", "share", "examples", "repair")
-_NARROWEST = 64
+_NARROWEST = 72
 _SHORTEST_EXAMPLE = 8
 _EXAMPLES, _REPAIR = 4, 5  # columns that give way
 _GAP = "  "
@@ -19,7 +19,7 @@ def format_table(audit: Audit, width: int | None = None) -> str:
 
     Args:
         audit: Result of `check_manifest`.
-        width: Characters per line, at least 64; the width of the terminal by default. The ids that are shown, the worst
+        width: Characters per line, at least 72; the width of the terminal by default. The ids that are shown, the worst
             first, and the words on the repair give way.
 
     Returns:
@@ -29,7 +29,7 @@ def format_table(audit: Audit, width: int | None = None) -> str:
     >>> from fgbgnet.data.audit.findings import Finding
     >>> table = Manifest.from_lists("room.png", ["1.png", "2.png"], ["a.png", "b.png"])
     >>> found = Finding("mask_full", "error", ("2",), "1 of 2 samples (50.0%): a mask marks the whole picture")
-    >>> print(format_table(Audit(table, 2, [found]), width=70))
+    >>> print(format_table(Audit(table, 2, [found]), width=72))
     finding    severity  samples  share  examples  repair
     mask_full  error           1  50.0%  2         nothing
     Clean: 1 of 2 samples.
