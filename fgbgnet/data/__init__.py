@@ -2,16 +2,20 @@
 
 from fgbgnet.data.dataset import PairedFgBgDataset
 from fgbgnet.data.decode import read_depth, read_mask, read_rgb
+from fgbgnet.data.hashes import near_duplicates
 from fgbgnet.data.layers import Layers, check_sample
 from fgbgnet.data.layouts import Blocks, match_patterns
 from fgbgnet.data.loader import SeededSampler, collate_samples, init_worker, make_loader
 from fgbgnet.data.manifest import Manifest
 from fgbgnet.data.seeding import SharedEpoch, sample_seed, seeded
+from fgbgnet.data.similar import hash_thumbnails, picture_hash, same_picture, similar_pictures, thumbnail
 from fgbgnet.data.split import Split, seeded_split
 from fgbgnet.data.storage import list_names, read_bytes
 from fgbgnet.data.transforms import JointTransform, apply_transform, eval_transform, train_transform
+from fgbgnet.data.zips.limits import ArchiveLimits, archive_limits, set_archive_limits
 
 __all__ = [
+    "ArchiveLimits",
     "Blocks",
     "JointTransform",
     "Layers",
@@ -21,19 +25,27 @@ __all__ = [
     "SharedEpoch",
     "Split",
     "apply_transform",
+    "archive_limits",
     "check_sample",
     "collate_samples",
     "eval_transform",
+    "hash_thumbnails",
     "init_worker",
     "list_names",
     "make_loader",
     "match_patterns",
+    "near_duplicates",
+    "picture_hash",
     "read_bytes",
     "read_depth",
     "read_mask",
     "read_rgb",
+    "same_picture",
     "sample_seed",
     "seeded",
     "seeded_split",
+    "set_archive_limits",
+    "similar_pictures",
+    "thumbnail",
     "train_transform",
 ]
