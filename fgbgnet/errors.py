@@ -60,6 +60,10 @@ class MaskError(PictureError):
     """A picture that should be a mask is not one."""
 
 
+class ArchiveError(PictureError):
+    """An archive cannot be read: damaged, truncated, encrypted, unsafe, or packed in a way that is not supported."""
+
+
 class ManifestError(FgBgError, ValueError):
     """A manifest, or the lists that it is built from, do not fit together."""
 
@@ -100,6 +104,7 @@ class MissingExtraError(FgBgError, ImportError):
 
 
 __all__ = [
+    "ArchiveError",
     "BranchError",
     "FgBgError",
     "FgBgWarning",

@@ -1,42 +1,53 @@
-"""Bytes of a file, in a folder or inside a zip archive that is never unpacked."""
+"""Bytes of files, in folders or inside zip archives; safe across fork, spawn and threads."""
 
 import difflib
 import os
 import re
+import stat
 import threading
-import zipfile
-import zlib
 from collections import OrderedDict
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
-from fgbgnet.errors import MissingFileError, PictureError
+from fgbgnet.data.zips.archive import Archive, file_version
+from fgbgnet.errors import ArchiveError, MissingFileError, PictureError
 from fgbgnet.types import PathInput
 
-_IN_ZIP = re.compile(r"^(.*?\.zip)(?:[/\\](.*))?$", re.IGNORECASE | re.DOTALL)
-_MAX_OPEN = 16  # archives per thread; each holds a file handle and its directory in memory
-_local = threading.local()
+_ZIP_END = re.compile(r"\.zip(?=[/\\]|$)", re.IGNORECASE)
+_MAX_OPEN = 128  # archives per process; each holds a file handle and its directory in memory
+_archives: OrderedDict[str, Archive] = OrderedDict()
+_lock = threading.Lock()
 
 
 def read_bytes(path: PathInput) -> bytes:
     """Reads a file, or a member of a zip archive.
 
     Args:
-        path: ``"folder/inside.jpg"``, or ``"archive.zip/member/inside.jpg"``. Archives are opened once per process
-            and thread: a handle that crosses a fork would share its file position with the parent.
+        path: ``"folder/inside.jpg"``, or ``"archive.zip/member/inside.jpg"``. Archives stay open. Their members are
+            read at an offset, so that threads and forked processes share a handle without disturbing each other.
 
     Raises:
         MissingFileError: If there is no such file or member; the nearest names are listed.
-        PictureError: If it cannot be read: a folder, no permission, a damaged or encrypted archive.
+        PictureError: If it cannot be read: a folder, no permission.
+        ArchiveError: If an archive is damaged, unsafe, encrypted, or packed in a way that is not supported; or a
+            member exceeds the limits, see `set_archive_limits`.
+
+    >>> import tempfile, zipfile
+    >>> path = tempfile.mkdtemp() + "/part1.zip"
+    >>> with zipfile.ZipFile(path, "w") as file:
+    ...     file.writestr("masks/1.txt", b"abc")
+    >>> read_bytes(f"{path}/masks/1.txt")
+    b'abc'
     """
     name = os.fspath(path)
-    archive, member = split_archive(name)
-    if archive is not None:
-        return _read_member(archive, member)
+    place = _find_archive(name)
+    if place is not None:
+        return _read_member(place)
     try:
-        return Path(name).read_bytes()
+        with open(name, "rb", buffering=0) as file:  # noqa: PTH123 - strings throughout: it runs for every file
+            return file.read()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingFileError(f"no file at {name}{_nearest_on_disk(Path(name))}") from error
     except IsADirectoryError as error:
@@ -50,28 +61,28 @@ def list_names(folder: PathInput) -> list[str]:
 
     Raises:
         MissingFileError: If there is no such folder.
-        PictureError: If the archive is damaged.
+        ArchiveError: If the archive is damaged or unsafe.
     """
     name = os.fspath(folder)
-    archive, member = split_archive(name)
-    if archive is None:
+    place = _find_archive(name)
+    if place is None:
         try:
             return os.listdir(name)  # noqa: PTH208 - names are wanted, not paths
         except (FileNotFoundError, NotADirectoryError) as error:
             raise MissingFileError(f"no folder at {name}{_nearest_on_disk(Path(name))}") from error
-    folders = _open(archive).folders
-    if member not in folders:
-        raise MissingFileError(f"no folder {member} in {archive}")
-    return list(folders[member])
+    folders = _open(place).folders
+    if place.member not in folders:
+        raise MissingFileError(f"no folder {place.member} in {place.archive}")
+    return list(folders[place.member])
 
 
 def is_folder(path: PathInput) -> bool:
     """Whether a path leads to a folder, on disk or inside a zip archive; an archive is a folder itself."""
     name = os.fspath(path)
-    archive, member = split_archive(name)
-    if archive is None:
+    place = _find_archive(name)
+    if place is None:
         return os.path.isdir(name)  # noqa: PTH112 - strings throughout
-    return os.path.isfile(archive) and (not member or member in _open(archive).folders)  # noqa: PTH113
+    return place.status is not None and (not place.member or place.member in _open(place).folders)
 
 
 def split_archive(path: str) -> tuple[str | None, str]:
@@ -80,79 +91,87 @@ def split_archive(path: str) -> tuple[str | None, str]:
     >>> split_archive("data/a.zip/b/c.jpg"), split_archive("data/c.jpg")
     (('data/a.zip', 'b/c.jpg'), (None, 'data/c.jpg'))
     """
-    match = _IN_ZIP.match(path) if ".zip" in path.lower() else None
-    # A folder may be called "x.zip", too.
-    if match is None or os.path.isdir(match[1]):  # noqa: PTH112 - runs for every file that is read
-        return None, path
-    return match[1], (match[2] or "").replace("\\", "/").strip("/")
+    place = _find_archive(path)
+    return (None, path) if place is None else (place.archive, place.member)
 
 
-def _read_member(archive: str, member: str) -> bytes:
-    handle = _open(archive).file
+class _Place(NamedTuple):
+    archive: str
+    member: str
+    status: os.stat_result | None
+    """None where there is no such archive."""
+
+
+def _find_archive(path: str) -> _Place | None:
+    """The archive on a path; a folder may be called "x.zip", too."""
+    for match in _ZIP_END.finditer(path):
+        archive, member = path[: match.end()], path[match.end() :].replace("\\", "/").strip("/")
+        try:
+            status = os.stat(archive)  # noqa: PTH116 - runs for every member that is read
+        except OSError:
+            return _Place(archive, member, None)
+        if not stat.S_ISDIR(status.st_mode):
+            return _Place(archive, member, status)
+    return None
+
+
+def _read_member(place: _Place) -> bytes:
+    archive = _open(place)
+    if not place.member:
+        raise PictureError(f"{place.archive} is an archive; the path of a member was expected")
     try:
-        return handle.read(member)
+        return archive.read(place.member)
     except KeyError as error:
-        near = _nearest(member, handle.namelist())
-        raise MissingFileError(f"no member {member!r} in {archive}{near}") from error
-    except RuntimeError as error:  # zipfile's word for a password
-        raise PictureError(f"{member} in {archive} cannot be read ({error}); archives must not be encrypted") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
-        raise PictureError(f"{member} in {archive} is damaged ({error}); copy or make the archive again") from error
+        near = _nearest(place.member, archive.directory)
+        raise MissingFileError(f"no member {place.member!r} in {place.archive}{near}") from error
+    except ArchiveError as error:
+        raise ArchiveError(f"{place.archive} cannot be read: {error}") from error
+    except OSError as error:
+        raise PictureError(f"{place.archive} cannot be read ({error.strerror or error})") from error
 
 
-@dataclass
-class _Archive:
-    file: zipfile.ZipFile
-    version: tuple[int, ...]
-    """What changes when another file takes the archive's place."""
+def _open(place: _Place) -> Archive:
+    """The open archive of this process, opened on first use, and again where the file was replaced."""
+    path, status = place.archive, place.status
+    if status is None:
+        raise MissingFileError(f"no archive at {path}{_nearest_on_disk(Path(path))}")
+    archive = _archives.get(path)
+    if archive is not None and archive.version == file_version(status):
+        return archive
+    with _lock:
+        archive = _archives.pop(path, None)
+        if archive is None or archive.version != file_version(status):
+            try:
+                archive = Archive(path)
+            except ArchiveError as error:
+                raise ArchiveError(f"{path} cannot be read: {error}") from error
+            except OSError as error:
+                raise PictureError(f"{path} cannot be read ({error.strerror or error})") from error
+        _archives[path] = archive
+        if len(_archives) > _MAX_OPEN:
+            _archives.popitem(last=False)  # its handle is closed once no thread reads from it any more
+        return archive
 
-    @cached_property
-    def folders(self) -> dict[str, dict[str, None]]:
-        """Names in every folder; listed once, because archives of 100,000 members are asked often."""
-        folders: dict[str, dict[str, None]] = {"": {}}
-        for member in self.file.namelist():
-            parts = member.rstrip("/").split("/")
-            last = len(parts) if member.endswith("/") else len(parts) - 1
-            for depth, name in enumerate(parts):
-                folders.setdefault("/".join(parts[:depth]), {})[name] = None
-                if depth < last:
-                    folders.setdefault("/".join(parts[: depth + 1]), {})
-        return folders
+
+def _unlock_after_fork() -> None:
+    """A thread of the parent may have held the lock."""
+    global _lock
+    _lock = threading.Lock()
 
 
-def _open(archive: str) -> _Archive:
-    """The handle of this thread in this process, opened on first use, and again where the file was replaced."""
-    if getattr(_local, "pid", None) != os.getpid():
-        _local.pid, _local.handles = os.getpid(), OrderedDict()
-    handles: OrderedDict[str, _Archive] = _local.handles
-    try:
-        status = os.stat(archive)  # noqa: PTH116 - runs for every member that is read
-        version = (status.st_mtime_ns, status.st_size, status.st_ino)
-        if archive in handles and handles[archive].version == version:
-            handles.move_to_end(archive)
-            return handles[archive]
-        handle = _Archive(zipfile.ZipFile(archive), version)
-    except FileNotFoundError as error:
-        raise MissingFileError(f"no archive at {archive}{_nearest_on_disk(Path(archive))}") from error
-    except (zipfile.BadZipFile, OSError) as error:
-        raise PictureError(f"{archive} is not a zip archive, or is damaged ({error}); copy or make it again") from error
-    if archive in handles:
-        handles.pop(archive).file.close()
-    handles[archive] = handle
-    if len(handles) > _MAX_OPEN:
-        handles.popitem(last=False)[1].file.close()
-    return handle
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock_after_fork)
 
 
 def _nearest_on_disk(path: Path) -> str:
     if not path.parent.is_dir():
         return f"; the folder {path.parent} does not exist either"
     with os.scandir(path.parent) as entries:
-        return _nearest(path.name, [entry.name for entry in islice(entries, 2000)])
+        return _nearest(path.name, (entry.name for entry in entries))
 
 
-def _nearest(name: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(name, names[:2000], n=3)
+def _nearest(name: str, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, islice(names, 2000), n=3)
     return "; the nearest are " + ", ".join(map(repr, near)) if near else ""
 
 

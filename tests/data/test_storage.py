@@ -2,12 +2,13 @@ import multiprocessing
 import os
 import threading
 import zipfile
+from collections import OrderedDict
 
 import pytest
 
-from fgbgnet.data import list_names, read_bytes
+from fgbgnet.data import list_names, read_bytes, storage
 from fgbgnet.data.storage import is_folder
-from fgbgnet.errors import FgBgError, MissingFileError, PictureError
+from fgbgnet.errors import ArchiveError, MissingFileError, PictureError
 
 
 @pytest.fixture
@@ -31,6 +32,14 @@ def test_a_folder_may_be_called_zip(tmp_path):
     (tmp_path / "x.zip/a").write_bytes(b"1")
     assert read_bytes(tmp_path / "x.zip/a") == b"1"
     assert list_names(tmp_path / "x.zip") == ["a"]
+
+
+def test_an_archive_inside_a_folder_of_that_name(tmp_path, archive):
+    (tmp_path / "all.zip").mkdir()
+    archive.rename(tmp_path / "all.zip/part.zip")
+    assert read_bytes(tmp_path / "all.zip/part.zip/data/3.bin")[1:] == bytes([3]) * 20_000
+    assert storage.split_archive("all.zip/x") == ("all.zip", "x")
+    assert storage.split_archive(f"{tmp_path}/all.zip/part.zip/data") == (f"{tmp_path}/all.zip/part.zip", "data")
 
 
 def test_lists_folders_inside_an_archive(archive):
@@ -76,12 +85,35 @@ def test_threads_that_read_at_the_same_time(archive):
     assert not failures
 
 
-def test_many_archives_do_not_exhaust_handles(tmp_path):
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_fork_while_another_thread_opens_an_archive(archive):
+    with storage._lock:  # as that thread would hold it; the child must not wait for it
+        process = multiprocessing.get_context("fork").Process(target=_read_all, args=(archive, 1))
+        process.start()
+        process.join(60)
+    assert process.exitcode == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_shares_what_is_open(archive):
+    read_bytes(archive / "data/0.bin")
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply(_identities) == _identities()
+
+
+def _identities():
+    return [id(archive.directory) for archive in storage._archives.values()]
+
+
+def test_many_archives_do_not_exhaust_handles(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "_MAX_OPEN", 16)
+    monkeypatch.setattr(storage, "_archives", OrderedDict())
     for n in range(40):
         with zipfile.ZipFile(tmp_path / f"{n}.zip", "w") as file:
             file.writestr("a", str(n))
     assert [read_bytes(tmp_path / f"{n}.zip/a") for n in range(40)] == [str(n).encode() for n in range(40)]
     assert read_bytes(tmp_path / "0.zip/a") == b"0"
+    assert len(storage._archives) == 16
 
 
 def test_missing_names_the_nearest(tmp_path, archive):
@@ -100,20 +132,15 @@ def test_what_cannot_be_read(tmp_path, archive):
     with pytest.raises(PictureError, match="is a folder"):
         read_bytes(tmp_path)
     (tmp_path / "fake.zip").write_bytes(b"not a zip")
-    with pytest.raises(PictureError, match=r"fake\.zip is not a zip archive"):
+    with pytest.raises(ArchiveError, match=r"fake\.zip cannot be read: it is not a zip archive"):
         read_bytes(tmp_path / "fake.zip/a.png")
     content = bytearray(archive.read_bytes())
     content[45:55] = bytes(255 - value for value in content[45:55])  # inside the first member
     (tmp_path / "broken.zip").write_bytes(bytes(content))
-    with pytest.raises(PictureError, match=r"data/0\.bin in .*broken\.zip is damaged"):
+    with pytest.raises(ArchiveError, match=r"broken\.zip cannot be read: data/0\.bin .*the archive is damaged"):
         read_bytes(tmp_path / "broken.zip/data/0.bin")
-    encrypted = bytearray(archive.read_bytes())
-    directory = encrypted.index(b"PK\x01\x02")
-    encrypted[6] |= 1  # the flag of encryption in the member's header and in the directory
-    encrypted[directory + 8] |= 1
-    (tmp_path / "secret.zip").write_bytes(bytes(encrypted))
-    with pytest.raises(FgBgError, match="must not be encrypted"):
-        read_bytes(tmp_path / "secret.zip/data/0.bin")
+    with pytest.raises(PictureError, match=r"part\.zip is an archive; the path of a member was expected"):
+        read_bytes(archive)
 
 
 def test_an_archive_that_was_replaced_is_opened_again(tmp_path):

@@ -1,0 +1,159 @@
+"""A zip archive whose members are read by their offset: no shared file position, hence no lock."""
+
+import bz2
+import os
+import struct
+import threading
+import weakref
+import zlib
+from functools import cached_property
+from typing import Any
+
+from fgbgnet.data.zips.damage import damaged
+from fgbgnet.data.zips.directory import Directory, Member
+from fgbgnet.data.zips.limits import archive_limits
+from fgbgnet.data.zips.names import clean_name
+from fgbgnet.data.zips.tail import find_directory
+from fgbgnet.errors import ArchiveError
+
+_LOCAL = struct.Struct("<4s2xHH16x2H")  # signature, flags, method, lengths of name and further fields
+_LOCAL_SIZE = 30
+_SLACK = 32  # bytes by which the further fields may be longer before a member than they are in the directory
+_ENCRYPTED = 0x2041  # flags of the two encryptions, and of hidden local values
+_STORED = 0
+_METHODS = {
+    1: "shrunk", 6: "imploded", 9: "deflate64", 14: "LZMA", 93: "Zstandard", 94: "MP3", 95: "XZ", 98: "PPMd", 99: "AES",
+}  # fmt: skip
+
+
+class Archive:
+    """An open zip archive; safe across threads, forks and, since it is opened anew there, spawned processes.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ArchiveError: If it is no zip archive, or damaged.
+        OSError: If it cannot be opened.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+        weakref.finalize(self, os.close, self._descriptor)
+        self._lock = threading.Lock()
+        status = os.fstat(self._descriptor)
+        self.version = file_version(status)
+        """What changes when another file takes the archive's place."""
+        extent = find_directory(self._read_at, status.st_size)
+        self.directory = Directory(self._read_at(extent.size, extent.start), extent)
+
+    def read(self, name: str) -> bytes:
+        """Reads a member.
+
+        Raises:
+            KeyError: If there is no such member.
+            ArchiveError: If it is damaged, encrypted, a link, too large, or packed in another way than stored, deflate
+                or bzip2.
+            OSError: If the file cannot be read.
+        """
+        member = self.directory.find(clean_name(name))
+        if member is None:
+            raise KeyError(name)
+        _check_readable(member)
+        # Header and content at once; the header before a member may be longer than its entry in the directory tells.
+        block = self._read_at(_LOCAL_SIZE + len(member.raw_name) + member.extra + _SLACK + member.packed, member.offset)
+        start = _content_start(block, member)
+        if start + member.packed > len(block):
+            block, start = self._read_at(member.packed, member.offset + start), 0
+        content = block[start : start + member.packed]
+        if len(content) < member.packed:
+            raise damaged(f"{member.name} should have {member.packed} bytes, but the file ends before that")
+        if member.method != _STORED:
+            content = _unpack(content, member)
+        # At gigabytes a second this costs next to nothing beside the decoding of a picture.
+        if len(content) != member.size or zlib.crc32(content) != member.crc:
+            raise damaged(f"{member.name} has another checksum or size than the directory says")
+        return content
+
+    @cached_property
+    def folders(self) -> dict[str, dict[str, None]]:
+        """Names in every folder; listed once, because archives of 100,000 members are asked often."""
+        folders: dict[str, dict[str, None]] = {"": {}}
+        for member in self.directory:
+            parts = member.rstrip("/").split("/")
+            last = len(parts) if member.endswith("/") else len(parts) - 1
+            for depth, name in enumerate(parts):
+                folders.setdefault("/".join(parts[:depth]), {})[name] = None
+                if depth < last:
+                    folders.setdefault("/".join(parts[: depth + 1]), {})
+        return folders
+
+    def _read_at(self, size: int, offset: int) -> bytes:
+        """Reads so many bytes, fewer only at the end of the file; file systems may give fewer at a time."""
+        content = self._read_once(size, offset)
+        if len(content) == size:
+            return content
+        parts = [content]
+        while parts[-1] and (have := sum(map(len, parts))) < size:
+            parts.append(self._read_once(size - have, offset + have))
+        return b"".join(parts)
+
+    def _read_once(self, size: int, offset: int) -> bytes:
+        if hasattr(os, "pread"):
+            return os.pread(self._descriptor, size, offset)
+        with self._lock:  # Windows, where nothing is forked
+            os.lseek(self._descriptor, offset, os.SEEK_SET)
+            return os.read(self._descriptor, size)
+
+
+def file_version(status: os.stat_result) -> tuple[int, int, int]:
+    """What changes when another file takes a file's place."""
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _check_readable(member: Member) -> None:
+    if member.flags & _ENCRYPTED:
+        raise ArchiveError(
+            f"{member.name} is encrypted; archives must not be encrypted, make it again without password"
+        )
+    if member.is_link:
+        raise ArchiveError(f"{member.name} is a symbolic link; archives must hold the files themselves (no zip -y)")
+    if member.method not in (_STORED, *_UNPACKERS):
+        kind = _METHODS.get(member.method, f"method {member.method}")
+        raise ArchiveError(
+            f"{member.name} is packed with {kind}, which is not supported; expected stored, deflate or bzip2. Make the "
+            "archive again, for one with zip -0"
+        )
+    archive_limits().check(member.name, member.packed, member.size)
+
+
+def _content_start(block: bytes, member: Member) -> int:
+    """Bytes from the header before a member to its content; the header must be that of the member."""
+    if len(block) >= _LOCAL_SIZE:
+        signature, flags, method, name, extra = _LOCAL.unpack_from(block)
+        raw = block[_LOCAL_SIZE : _LOCAL_SIZE + name]
+        if signature == b"PK\x03\x04" and raw == member.raw_name and method == member.method and not flags & 1:
+            return _LOCAL_SIZE + int(name) + int(extra)
+    raise damaged(f"{member.name} does not stand where the directory says")
+
+
+def _unpack(content: bytes, member: Member) -> bytes:
+    unpacker = _UNPACKERS[member.method]()
+    try:
+        # One byte more than declared shows that more would come, and no more than that is unpacked.
+        unpacked: bytes = unpacker.decompress(content, member.size + 1)
+    except (zlib.error, OSError, ValueError) as error:
+        raise damaged(f"{member.name} cannot be unpacked ({error})") from error
+    if len(unpacked) != member.size:
+        raise damaged(f"{member.name} does not unpack to the {member.size} bytes that the directory says")
+    return unpacked
+
+
+def _inflater() -> Any:  # noqa: ANN401 - of a type that zlib does not name
+    return zlib.decompressobj(-zlib.MAX_WBITS)
+
+
+_UNPACKERS = {8: _inflater, 12: bz2.BZ2Decompressor}
+
+__all__ = ["Archive", "file_version"]
