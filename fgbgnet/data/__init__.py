@@ -5,6 +5,7 @@ from fgbgnet.data.decode import read_depth, read_mask, read_rgb
 from fgbgnet.data.hashes import near_duplicates
 from fgbgnet.data.layers import Layers, check_sample
 from fgbgnet.data.layouts import Blocks, match_patterns
+from fgbgnet.data.leakage import Leak, leaks
 from fgbgnet.data.loader import SeededSampler, collate_samples, init_worker, make_loader
 from fgbgnet.data.manifest import Manifest
 from fgbgnet.data.seeding import SharedEpoch, sample_seed, seeded
@@ -19,6 +20,7 @@ __all__ = [
     "Blocks",
     "JointTransform",
     "Layers",
+    "Leak",
     "Manifest",
     "PairedFgBgDataset",
     "SeededSampler",
@@ -31,6 +33,7 @@ __all__ = [
     "eval_transform",
     "hash_thumbnails",
     "init_worker",
+    "leaks",
     "list_names",
     "make_loader",
     "match_patterns",

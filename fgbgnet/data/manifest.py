@@ -29,6 +29,7 @@ _CONSTANTS = {
     "mask_valid": "",
     "depth": "",
     "fg_id": "",
+    "split": "",
     "depth_scale": "",
     "depth_invalid": "",
     "depth_unit": "relative",
@@ -53,6 +54,7 @@ class Manifest:
     ``id``              the path of ``fg_bg`` without its suffix
     ``bg_id``           the path of ``bg``, normalised; what splits by background go by
     ``fg_id``           ``""``: unknown; what splits by foreground go by
+    ``split``           ``""``: on no side; or the name of a side, see `seeded_split` and `load_split`
     ``depth_unit``      ``"relative"``; or ``"metres"``
     ``depth_direction`` ``"near_small"``; or ``"near_large"``
     ``depth_scale``     ``""``: see `read_depth`; otherwise a factor for the stored values
@@ -198,6 +200,23 @@ class Manifest:
         if len(rows) and not (-len(self) <= rows.min() and rows.max() < len(self)):
             raise ManifestError(f"positions from {rows.min()} to {rows.max()} came to select from {len(self)} rows")
         return type(self)({name: values[rows] for name, values in self._columns.items()}, self.root)
+
+    def with_column(self, name: str, values: str | Sequence[Any] | npt.NDArray[Any]) -> Self:
+        """The same table with a column more, or with other values in it.
+
+        Args:
+            name: Name of the column.
+            values: One per row, or a single string for all rows.
+
+        Raises:
+            ManifestError: If the number of values or a value does not fit.
+
+        >>> manifest = Manifest.from_lists("room.jpg", ["1.jpg", "2.jpg"], ["1.png", "2.png"])
+        >>> manifest.with_column("split", ["train", "val"]).column("split").tolist()
+        ['train', 'val']
+        """
+        given = np.full(len(self), values, dtype=StringDType()) if isinstance(values, str) else values
+        return type(self)({**{column: self.column(column) for column in self.names}, name: given}, self.root)
 
     def write(self, path: PathInput) -> Path:
         """Writes the table as CSV, in one step: the file is whole or not there.
