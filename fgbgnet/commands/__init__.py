@@ -6,6 +6,7 @@ A command returns its exit code, or nothing for 0. What stands first in its sign
 from collections.abc import Callable
 
 from fgbgnet.commands.annotate import depth
+from fgbgnet.commands.check import check
 from fgbgnet.commands.judge import evaluate, predict
 from fgbgnet.commands.learn import demo, train
 from fgbgnet.commands.make import compose, synth
@@ -13,7 +14,7 @@ from fgbgnet.commands.show import encoders, models
 
 COMMANDS: dict[str, Callable[..., int | None]] = {
     function.__name__: function
-    for function in (demo, synth, compose, depth, train, evaluate, predict, models, encoders)
+    for function in (demo, synth, compose, depth, check, train, evaluate, predict, models, encoders)
 }
 
 __all__ = ["COMMANDS", *COMMANDS]

@@ -1,6 +1,7 @@
 """An audit as a page: what was found, what a repair does, and the worst pictures of each finding."""
 
 import html
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -28,7 +29,7 @@ _STYLE = """
   border: 1px solid var(--line); vertical-align: middle; }
 .badge.error { background: #b3261e; border-color: #b3261e; color: #fff; }
 .badge.warning { background: #f0c33c; border-color: #f0c33c; color: #1d1f21; }
-td.words { text-align: left; min-width: 11rem; } td.words + td.words { min-width: 7rem; }
+.words, thead th.words { text-align: left; min-width: 5rem; } .summary p { margin: 0; max-width: none; }
 a { color: var(--accent); } h2 .badge { margin-left: .4rem; }
 .sample { margin: .9rem 0 1.3rem; } .sample h3 { font-size: .95rem; margin: 0 0 .3rem; }
 .sample h3 .note { font-weight: 400; }
@@ -39,7 +40,8 @@ a { color: var(--accent); } h2 .badge { margin-left: .4rem; }
 .panels figcaption { font-size: .78rem; line-height: 1.3; margin-top: .2rem; }
 .problem { width: 160px; min-height: 6rem; padding: .5rem; background: var(--panel); border: 1px dashed var(--soft);
   border-radius: 3px; font-size: .75rem; line-height: 1.3; overflow: hidden; }
-@media (max-width: 40rem) { .panels { gap: .4rem; } .panels figure, .problem { width: calc(33.3vw - 1.1rem); } }
+@media (max-width: 40rem) { .meaning { display: none; } .panels { gap: .4rem; }
+  .panels figure, .problem { width: calc(33.3vw - 1.1rem); } }
 """
 
 
@@ -116,12 +118,13 @@ def _overview(audit: Audit) -> str:
     body = "".join(
         f'<tr><th scope="row"><a href="#finding-{place}">{html.escape(finding.kind)}</a></th>'
         f'<td class="words">{_badge(finding)}</td><td>{len(finding.ids)}</td><td>{_share(finding, audit)}</td>'
-        f'<td class="words">{_text(KINDS[finding.kind].meaning)}</td>'
+        f'<td class="words meaning">{_text(KINDS[finding.kind].meaning)}</td>'
         f'<td class="words">{repairs.get(finding.kind, RepairCounts()).in_words()}</td></tr>'
         for place, finding in enumerate(audit.findings)
     )
-    head = "".join(
-        f'<th scope="col">{name}</th>' for name in ("Finding", "Severity", "Samples", "Share", "Meaning", "Repair")
+    classes = {"Severity": "words", "Samples": "", "Share": "", "Meaning": "words meaning", "Repair": "words"}
+    head = '<th scope="col">Finding</th>' + "".join(
+        f'<th scope="col" class="{of}">{name}</th>' for name, of in classes.items()
     )
     table = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     note = (
@@ -137,21 +140,25 @@ def _finding(audit: Audit, place: int, pictures: Sequence[str]) -> str:
     does = count_repairs(audit.corrections).get(finding.kind, RepairCounts()).in_words()
     count = len(finding.ids)
     shown = f"Shown are the worst {len(pictures)} of {count}." if len(pictures) < count else ""
+    meaning = "" if kind.meaning in finding.message else f"Meaning: {_text(kind.meaning)}. "
     return (
         f'<h2 id="finding-{place}">{html.escape(finding.kind)} {_badge(finding)}</h2>'
-        f"<p>{html.escape(finding.message)}</p>"
-        f'<p class="note">Meaning: {_text(kind.meaning)}. Repair: {_text(kind.repair)} ({does} here). {shown}</p>'
-        + "".join(pictures)
+        f"<p>{html.escape(finding.message)}.</p>"
+        f'<p class="note">{meaning}Repair: {_text(kind.repair)} ({does} here). {shown}</p>' + "".join(pictures)
     )
 
 
 def _sample(audit: Audit, kind: str, id: str, row: int, repair: RowRepair | None) -> str:
     """One sample as a row of pictures, with what a repair of this kind of finding makes of it."""
-    cells = {name: cell for name, cell in (repair.cells if repair else {}).items() if kind in cell.reasons}
-    panels = [_panel(panel, id) for panel in layer_panels(audit.manifest, row)]
-    panels += [_panel(panel, id, "then") for panel in corrected_panels(audit.manifest, row, cells)]
+    cells = repair.cells if repair else {}
+    of_kind = {name: cell for name, cell in cells.items() if kind in cell.reasons}
+    folder = str(audit.manifest.root)
+    panels = [_panel(panel, id, folder) for panel in layer_panels(audit.manifest, row)]
+    if of_kind:
+        then = corrected_panels(audit.manifest, row, cells, kind)
+        panels += [_panel(panel, id, folder, "then") for panel in then]
     return (
-        f'<div class="sample"><h3>{html.escape(id)} <span class="note">{_remarks(cells, repair)}</span></h3>'
+        f'<div class="sample"><h3>{html.escape(id)} <span class="note">{_remarks(of_kind, repair)}</span></h3>'
         f'<div class="panels">{"".join(panels)}</div></div>'
     )
 
@@ -166,10 +173,11 @@ def _remarks(cells: Mapping[str, CellRepair], repair: RowRepair | None) -> str:
     return html.escape("; ".join(remarks))
 
 
-def _panel(panel: Panel, id: str, state: str = "") -> str:
+def _panel(panel: Panel, id: str, folder: str, state: str = "") -> str:
     caption = html.escape(panel.caption)
     if panel.picture is None:
-        problem = panel.problem[:_LONGEST_PROBLEM] + ("…" if len(panel.problem) > _LONGEST_PROBLEM else "")
+        problem = panel.problem.replace(os.path.join(folder, ""), "")  # noqa: PTH118 - with the separator at its end
+        problem = problem[:_LONGEST_PROBLEM] + ("…" if len(problem) > _LONGEST_PROBLEM else "")
         inside = f'<div class="problem">{html.escape(problem)}</div>'
     else:
         source = data_uri(panel.picture, "png" if panel.sharp else "jpeg")

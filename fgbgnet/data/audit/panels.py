@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from fgbgnet.data.arrays import BoolArray, ByteArray
+from fgbgnet.data.assemble import DepthDeclaration
 from fgbgnet.data.audit.edits import edited_picture
 from fgbgnet.data.audit.findings import Edit
 from fgbgnet.data.audit.plan import CellRepair
@@ -19,7 +20,6 @@ from fgbgnet.data.manifest import Manifest
 from fgbgnet.errors import FgBgError
 from fgbgnet.pictures import to_rgb
 from fgbgnet.plotting import depth_to_rgb
-from fgbgnet.types import DepthDirection, DepthUnit
 
 SIDE = 160
 """Longer side of a small picture, in pixels; smaller pictures stay as they are."""
@@ -70,13 +70,14 @@ def layer_panels(manifest: Manifest, row: int) -> list[Panel]:
     return panels
 
 
-def corrected_panels(manifest: Manifest, row: int, cells: Mapping[str, CellRepair]) -> list[Panel]:
-    """What a repair puts in the place of layers, and the difference that results.
+def corrected_panels(manifest: Manifest, row: int, cells: Mapping[str, CellRepair], kind: str) -> list[Panel]:
+    """What a repair of one kind of finding puts in the place of layers, and the difference that results in the end.
 
     Args:
         manifest: The audited table.
         row: Number of the row.
-        cells: What is corrected, by column; what is not a picture has no panel.
+        cells: All that is corrected in the row, by column.
+        kind: Only what is corrected for this kind has a panel, and only if it is a picture.
     """
     panels = []
     layers = {name: _attempt(read_rgb, _path(manifest, row, name)) for name in ("bg", "fg_bg")}
@@ -86,17 +87,18 @@ def corrected_panels(manifest: Manifest, row: int, cells: Mapping[str, CellRepai
         if cell is None or not cell.value:
             continue
         shown = _attempt(_corrected, str(manifest.resolve(cell.value)), column, cell.edits)
-        done = ", ".join(_DONE[edit] for edit in cell.edits) or PurePosixPath(cell.value).name
-        panels.append(_panel(f"{column}, {done}", shown, sharp=column == "mask"))
+        if kind in cell.reasons:
+            done = ", ".join(_DONE[edit] for edit in cell.edits) or PurePosixPath(cell.value).name
+            panels.append(_panel(f"{column}, {done}", shown, sharp=column == "mask"))
         if column == "mask":
             mask = shown if isinstance(shown, str) else (shown[..., 0] > 127).astype(np.uint8)
         else:
             layers[column] = shown
     if panels:
         panels.append(_difference("difference then", layers["bg"], layers["fg_bg"], mask))
-    if "depth_direction" in cells:
-        direction = cells["depth_direction"].value
-        panels.append(_depth(f"depth, {direction}", manifest, row, direction))
+    direction = cells.get("depth_direction")
+    if direction is not None and kind in direction.reasons:
+        panels.append(_depth(f"depth, {direction.value}", manifest, row, direction.value))
     return panels
 
 
@@ -128,19 +130,18 @@ def _corrected(path: str, column: str, edits: Sequence[Edit]) -> ByteArray:
 
 def _depth(caption: str, manifest: Manifest, row: int, direction: str) -> Panel:
     path = _path(manifest, row, "depth")
-    scale = str(manifest.column("depth_scale")[row])
-    unit: DepthUnit = "metres" if manifest.column("depth_unit")[row] == "metres" else "relative"
-    towards: DepthDirection = "near_large" if direction == "near_large" else "near_small"
-
-    def load() -> ByteArray:
-        depth, valid = read_depth(path, unit, towards, float(scale) if scale else None)
-        return depth_to_rgb(torch.from_numpy(depth), torch.from_numpy(valid))
-
-    shown = _attempt(load)
+    names = ("depth_unit", "depth_scale", "depth_invalid")
+    declared = {name: str(manifest.column(name)[row]) for name in names} | {"depth_direction": direction}
+    shown = _attempt(_coloured_depth, path, DepthDeclaration.from_row(declared))
     if isinstance(shown, str):
         stored = _attempt(read_rgb, path)
         return _panel(caption, shown) if isinstance(stored, str) else _panel(f"{caption} as stored", stored)
     return _panel(caption, shown)
+
+
+def _coloured_depth(path: str, declaration: DepthDeclaration) -> ByteArray:
+    depth, valid = read_depth(path, *declaration)
+    return depth_to_rgb(torch.from_numpy(depth), torch.from_numpy(valid))
 
 
 def _panel(caption: str, shown: Attempt, sharp: bool = False) -> Panel:

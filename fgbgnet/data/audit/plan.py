@@ -41,7 +41,7 @@ class RepairCounts:
     """How many rows one kind of finding changes."""
 
     fixed: int = 0
-    without_depth: int = 0
+    depthless: int = 0
     dropped: int = 0
 
     def in_words(self) -> str:
@@ -50,7 +50,7 @@ class RepairCounts:
         >>> RepairCounts(fixed=12, dropped=3).in_words()
         '12 fixed, 3 dropped'
         """
-        words = {"fixed": self.fixed, "lose depth": self.without_depth, "dropped": self.dropped}
+        words = {"fixed": self.fixed, "depthless": self.depthless, "dropped": self.dropped}
         return ", ".join(f"{count} {word}" for word, count in words.items() if count) or "nothing"
 
 
@@ -92,7 +92,7 @@ def count_repairs(corrections: Sequence[Correction]) -> dict[str, RepairCounts]:
 
     >>> counts = count_repairs([Correction(0, "", "", "mask_full"), Correction(3, "depth", "", "depth_margin")])
     >>> {kind: count.in_words() for kind, count in counts.items()}
-    {'mask_full': '1 dropped', 'depth_margin': '1 lose depth'}
+    {'mask_full': '1 dropped', 'depth_margin': '1 depthless'}
     """
     by_kind: dict[str, list[Correction]] = {}
     for correction in corrections:

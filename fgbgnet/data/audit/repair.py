@@ -127,7 +127,7 @@ def _corrected_columns(table: Manifest, plan: Mapping[int, RowRepair], copies: C
     names = dict.fromkeys([*table.names, "id", "bg_id", *sorted(changed)])
     columns = {name: table.column(name).tolist() for name in names}
     for row, repair in plan.items():
-        for column, cell in repair.cells.items():
+        for column, cell in () if repair.dropped else repair.cells.items():
             columns[column][row] = copies[column, cell.value, cell.edits] if cell.edits else cell.value
     _follow_backgrounds(columns["bg_id"], table.column("bg").tolist(), plan)
     if plan:
@@ -138,17 +138,21 @@ def _corrected_columns(table: Manifest, plan: Mapping[int, RowRepair], copies: C
 
 def _follow_backgrounds(groups: list[str], backgrounds: list[str], plan: Mapping[int, RowRepair]) -> None:
     """Gives rows with another background its ``bg_id``: the one that most rows say which have it rightly."""
-    moved = {row for row, repair in plan.items() if "bg" in repair.cells and not repair.dropped}
-    wanted = {plan[row].cells["bg"].value for row in moved}
-    votes: dict[str, Counter[str]] = {path: Counter() for path in wanted}
+    moved = {}
+    for row, repair in plan.items():
+        bg, bg_id = repair.cells.get("bg"), repair.cells.get("bg_id")
+        # A bg_id that was found for another reason is that of the background which is replaced.
+        found_together = bg and bg_id and set(bg.reasons) & set(bg_id.reasons)
+        if bg and bg.value != backgrounds[row] and not found_together:
+            moved[row] = bg.value
+    votes: dict[str, Counter[str]] = {path: Counter() for path in moved.values()}
     for row, (path, group) in enumerate(zip(backgrounds, groups, strict=True)):
-        if path in wanted:
+        if path in votes:
             # Rows whose own background is wrong decide only where there are no others.
-            votes[path][group] += 1 if row in plan and "bg" in plan[row].cells else len(groups)
-    for row in moved:
-        path = plan[row].cells["bg"].value
-        if "bg_id" not in plan[row].cells:
-            groups[row] = votes[path].most_common(1)[0][0] if votes[path] else path
+            doubted = row in plan and (plan[row].dropped or "bg" in plan[row].cells)
+            votes[path][group] += 1 if doubted else len(groups)
+    for row, path in moved.items():
+        groups[row] = votes[path].most_common(1)[0][0] if votes[path] else path
 
 
 def _reasons(plan: Mapping[int, RowRepair], row: int) -> Sequence[str]:

@@ -40,11 +40,9 @@ def format_table(audit: Audit, width: int | None = None) -> str:
 
 
 def closing_words(audit: Audit) -> str:
-    """How many samples are clean, and how many rows a repair changes. Notes do not make a sample unclean."""
+    """How many samples are clean, and how many rows a repair changes; notes do not make a sample unclean."""
     words = f"Clean: {clean_samples(audit)} of {audit.n} samples."
-    counts = count_rows(audit.corrections)
-    changed = counts.fixed + counts.without_depth + counts.dropped
-    return f"{words} A repair changes {changed} rows: {counts.in_words()}." if changed else words
+    return f"{words} Repair: {count_rows(audit.corrections).in_words()}." if audit.corrections else words
 
 
 def clean_samples(audit: Audit) -> int:
