@@ -5,8 +5,10 @@ from typing import NamedTuple, Self, cast
 
 import numpy as np
 
+from fgbgnet.data.arrays import ByteArray
 from fgbgnet.data.decode import decode_depth, decode_mask, decode_rgb
 from fgbgnet.data.layers import Layers
+from fgbgnet.data.plain import LeastSize
 from fgbgnet.types import DepthDirection, DepthUnit
 
 
@@ -39,6 +41,8 @@ def decode_layers(
     names: Mapping[str, str],
     declaration: DepthDeclaration,
     with_mask_valid: bool = False,
+    least: LeastSize | None = None,
+    bg: ByteArray | None = None,
 ) -> Layers:
     """Decodes one sample and brings its layers to the size of ``fg_bg``.
 
@@ -48,6 +52,9 @@ def decode_layers(
         names: How errors call the files; their suffixes tell arrays (``.npy``) from pictures.
         declaration: What the values of ``depth`` mean.
         with_mask_valid: Whether the layer ``mask_valid`` is wanted: true everywhere if there are no bytes of it.
+        least: How small the pictures may be decoded, see `decode_rgb`. Masks and depth are always decoded in full:
+            they would take as long, and lose their contours.
+        bg: The background, if it is decoded already.
 
     Raises:
         PictureError, MaskError: If a file does not hold what it should, or layers differ in shape.
@@ -62,7 +69,9 @@ def decode_layers(
     >>> layers.fg_bg.shape, layers.mask.shape, bool(layers.depth_valid.any())
     ((4, 6, 3), (4, 6), False)
     """
-    bg, fg_bg = (decode_rgb(contents[name], names[name]) for name in ("bg", "fg_bg"))
+    if bg is None:
+        bg = decode_rgb(contents["bg"], names["bg"], least)
+    fg_bg = decode_rgb(contents["fg_bg"], names["fg_bg"], least)
     layers = Layers.without_depth(bg, fg_bg, decode_mask(contents["mask"], names["mask"]))
     if "depth" in contents:
         layers.depth, layers.depth_valid = decode_depth(contents["depth"], names["depth"], *declaration)

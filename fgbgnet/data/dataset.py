@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Self, TypeAlias, cast, get_args
 from torch.utils.data import Dataset
 
 from fgbgnet.data.assemble import DepthDeclaration, decode_layers
+from fgbgnet.data.backgrounds import BackgroundCache
 from fgbgnet.data.layers import Layers
 from fgbgnet.data.manifest import Column, Indices, Manifest
+from fgbgnet.data.plain import LeastSize
 from fgbgnet.data.seeding import SharedEpoch, sample_seed
 from fgbgnet.data.statistics import DatasetStatistics, collect_statistics
 from fgbgnet.data.storage import read_bytes
 from fgbgnet.data.transforms import JointTransform, apply_transform, check_transform
-from fgbgnet.errors import ManifestError, UnknownNameError
+from fgbgnet.errors import InvalidArgumentError, ManifestError, UnknownNameError
 from fgbgnet.types import DepthUnit, GroupBy, PathInput, Sample, SampleTransform
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class PairedFgBgDataset(Dataset[Sample]):
             (torchvision v2 transforms may be given as they are, or called inside it; see `apply_transform`). None
             gives the samples as stored.
         seed: Of the augmentation.
+        background_cache: How many megabytes of decoded backgrounds each process keeps; 0 keeps none. Those that were
+            not used the longest leave first.
 
     Raises:
         MissingFileError, ManifestError: If the manifest cannot be read. Pictures are read later, and raise
@@ -57,12 +61,21 @@ class PairedFgBgDataset(Dataset[Sample]):
     (torch.Size([3, 4, 6]), 'frame', False)
     """
 
-    def __init__(self, manifest: Manifest | PathInput, transform: Transform | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        manifest: Manifest | PathInput,
+        transform: Transform | None = None,
+        seed: int = 0,
+        background_cache: float = 64,
+    ) -> None:
         check_transform(transform)
+        if not background_cache >= 0:
+            raise InvalidArgumentError(f"background_cache is {background_cache}; expected megabytes, 0 for none")
         self.manifest = manifest if isinstance(manifest, Manifest) else Manifest.read(manifest)
         self.transform = transform
         self.seed = seed
         self._epoch = SharedEpoch()
+        self._backgrounds = BackgroundCache(background_cache)
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -161,8 +174,16 @@ class PairedFgBgDataset(Dataset[Sample]):
     def _load(self, index: int) -> Layers:
         row = {name: str(self.manifest.column(name)[index]) for name in (*_LAYERS, *_MEANING)}
         names = {name: str(self.manifest.resolve(row[name])) for name in _LAYERS if row[name]}
-        contents = {name: read_bytes(path) for name, path in names.items()}
-        return decode_layers(contents, names, DepthDeclaration.from_row(row), self.manifest.has_mask_valid)
+        least = self._least_size()
+        bg = self._backgrounds.read(names["bg"], least, None if least is None else self.transform)
+        contents = {name: read_bytes(path) for name, path in names.items() if name != "bg"}
+        # A copy of the background, so that a transform may do with it what it likes.
+        return decode_layers(
+            contents, names, DepthDeclaration.from_row(row), self.manifest.has_mask_valid, least, bg.copy()
+        )
+
+    def _least_size(self) -> LeastSize | None:
+        return self.transform.min_decoded_size if isinstance(self.transform, JointTransform) else None
 
 
 __all__ = ["PairedFgBgDataset", "Transform"]
