@@ -36,7 +36,12 @@ KINDS: dict[str, Kind] = {
             "file_shape_differs", "error", "layers of one sample have different aspect ratios", "as for `file_missing`"
         ),
         Kind("file_size_differs", "note", "layers of one sample have different sizes; they are resized", _NOTHING),
-        Kind("file_mode_differs", "note", "a few files of a layer have another mode than the rest of it", _NOTHING),
+        Kind(
+            "file_mode_differs",
+            "note",
+            "a layer has another mode than it needs: several channels, an alpha channel, a palette",
+            _NOTHING,
+        ),
         Kind(
             "file_rotated", "warning", "the EXIF orientation turns a picture; other tools may not follow it", _NOTHING
         ),

@@ -1,0 +1,123 @@
+"""What the depth maps of one background say about each other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fgbgnet.data.arrays import FloatArray
+from fgbgnet.data.audit.depth_signals import DepthThumbs
+
+_LEAST_CELLS = 40  # of a thumbnail that two maps must share
+_RELATED = 0.7  # correlation above which two maps show the same scene, one perhaps turned over
+_AGREED = 0.9
+_CHUNK = 64  # maps of one background that are compared with each other
+
+
+@dataclass(frozen=True)
+class Kinship:
+    """How the depth maps of one background go together, one value per map."""
+
+    sign: npt.NDArray[np.int64]
+    """1 or -1: maps of the same sign have the same direction; 0 where a map is related to no other."""
+    agreement: FloatArray
+    """Absolute correlation with the second-best relative; NaN where there are fewer than two others."""
+    agreed: bool
+    """Whether any two maps agree, so that disagreement means something."""
+    own: FloatArray
+    """Correlation of what stands before the background in a map with its own mask; NaN where it cannot be told."""
+    others: FloatArray
+    """The highest such correlation with the mask of another sample."""
+
+
+def kinship(thumbs: Sequence[DepthThumbs]) -> Kinship:
+    """Compares depth maps of one background, where neither shows a foreground and where they do.
+
+    >>> scene = np.random.default_rng(0).uniform(size=(24, 24)).astype(np.float32)
+    >>> other = np.random.default_rng(1).uniform(size=(24, 24)).astype(np.float32)
+    >>> nothing = np.zeros((24, 24), np.float32)
+    >>> found = kinship([DepthThumbs(depth, depth, nothing) for depth in (scene, scene, 1 - scene, other)])
+    >>> abs(int(found.sign[:3].sum())), int(found.sign[3]), found.agreement.round(1).tolist(), found.agreed
+    (1, 0, [1.0, 1.0, 1.0, 0.1], True)
+    """
+    behind = np.stack([thumb.behind.ravel() for thumb in thumbs])
+    correlation = _correlations(behind, behind)
+    strength = np.abs(correlation)
+    np.fill_diagonal(strength, -1)
+    reference = int(np.where(strength > _RELATED, strength, 0).sum(1).argmax())
+    sign = np.where(strength[reference] > _RELATED, np.sign(correlation[reference]), 0).astype(np.int64)
+    if (sign != 0).any():
+        sign[reference] = 1
+    count = len(thumbs)
+    ranked = np.sort(strength, axis=1)[:, ::-1]
+    agreement = ranked[:, 1] if count > 2 else np.full(count, np.nan)
+    own, others = _whose_foreground(thumbs, behind, sign)
+    agreed = bool(count > 2 and ranked[:, 0].max() > _AGREED)
+    return Kinship(sign, agreement.astype(np.float32), agreed, own, others)
+
+
+def _whose_foreground(
+    thumbs: Sequence[DepthThumbs], behind: FloatArray, sign: npt.NDArray[np.int64]
+) -> tuple[FloatArray, FloatArray]:
+    """Correlations of what departs from the common background with the masks, one's own and the best of the others'."""
+    own, others = np.full((2, len(thumbs)), np.nan, np.float32)
+    kin = np.flatnonzero(sign)
+    if len(kin) < 3:
+        return own, others
+    upright = np.where(sign[kin, None] > 0, behind[kin], 1 - behind[kin])
+    scene = upright[np.isfinite(upright).sum(1).argmax()]
+    aligned = np.stack([_on_scale_of(scene, values) for values in upright])
+    seen = np.isfinite(aligned).any(0)
+    common = np.full(aligned.shape[1], np.nan, np.float32)
+    common[seen] = np.nanmedian(aligned[:, seen], axis=0)
+    covers = np.stack([thumbs[place].cover.ravel() for place in kin])
+    for k, place in enumerate(kin):
+        whole = thumbs[place].whole.ravel()
+        whole = whole if sign[place] > 0 else 1 - whole
+        departs = np.abs(common - _on_scale_of(common, whole))
+        matches = _correlations(departs[None], np.where(covers.any(1)[:, None], covers, np.nan))[0]
+        own[place] = matches[k]
+        others[place] = max((float(m) for j, m in enumerate(matches) if j != k), default=float("nan"))
+    return own, others
+
+
+def _on_scale_of(target: FloatArray, values: FloatArray) -> FloatArray:
+    """Values stretched and moved to lie on a target, by least squares that half of the cells decide."""
+    both = np.isfinite(target) & np.isfinite(values)
+    if np.count_nonzero(both) < _LEAST_CELLS:
+        return values
+    use = both.copy()
+    gain, offset = 1.0, 0.0
+    for _ in range(3):
+        x, y = values[use].astype(np.float64), target[use].astype(np.float64)
+        gain = float(np.cov(x, y, bias=True)[0, 1] / max(x.var(), 1e-9))
+        offset = float(y.mean() - gain * x.mean())
+        errors = np.abs(gain * values + offset - target)
+        use = both & (errors <= np.median(errors[both]))
+        if np.count_nonzero(use) < _LEAST_CELLS // 2:
+            break
+    return (gain * values + offset).astype(np.float32)
+
+
+def _correlations(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Correlation of every row with every other over the columns that are not NaN in both; 0 where these are few."""
+    seen_a, seen_b = (np.isfinite(values).astype(np.float64) for values in (first, second))
+    a, b = (np.nan_to_num(values.astype(np.float64), nan=0.0) for values in (first, second))
+    count = np.maximum(seen_a @ seen_b.T, 1)
+    mean_a, mean_b = a @ seen_b.T / count, seen_a @ b.T / count
+    covariance = a @ b.T / count - mean_a * mean_b
+    variance_a = a**2 @ seen_b.T / count - mean_a**2
+    variance_b = seen_a @ (b**2).T / count - mean_b**2
+    scale = np.sqrt(np.maximum(variance_a, 0) * np.maximum(variance_b, 0))
+    usable = (count >= _LEAST_CELLS) & (scale > 1e-6)
+    return np.clip(np.where(usable, covariance / np.where(usable, scale, 1), 0), -1, 1).astype(np.float32)
+
+
+def chunks(rows: Sequence[int]) -> list[Sequence[int]]:
+    """Rows of one background in parts of similar size, none too large to be compared pair by pair."""
+    parts = -(-len(rows) // _CHUNK)
+    return [rows[part::parts] for part in range(parts)]
+
+
+__all__ = ["Kinship", "chunks", "kinship"]

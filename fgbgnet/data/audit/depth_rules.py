@@ -1,0 +1,122 @@
+"""Findings about depth maps; some need the other maps of the same background."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fgbgnet.data.audit.depth_groups import chunks, kinship
+from fgbgnet.data.audit.findings import Correction
+from fgbgnet.data.audit.measure import DepthFacts, Measurement
+from fgbgnet.data.audit.rules import Hit, by_group, without_depth
+from fgbgnet.data.manifest import Manifest
+
+_COLOURED = 0.05
+_BELOW_WEIGHT = 0.35  # of "the bottom of the picture is near", which fails in one of five rooms
+_OWN_WEIGHT = 0.4  # of what a map says itself, beside what all maps of its background say together
+_OPPOSITE = -0.15
+_WEAK, _ABSENT = 0.3, 0.15  # steps along the contour: hardly any, none
+_STRANGER, _DISTANT = 0.8, 0.93  # agreement with the other maps of the background
+_OTHERS_FOREGROUND, _CLEARLY = 0.5, 0.2  # correlation with the mask of another sample, and by how much it is better
+_TRUSTED = 0.5  # steps that a quarter of all maps must have, or the maps show no foregrounds at all
+
+
+def depth_rules(
+    measurements: Sequence[Measurement], manifest: Manifest, groups: Sequence[str], suspects: set[int]
+) -> list[Hit]:
+    """Applies the rules to all samples.
+
+    Args:
+        measurements: Of the samples.
+        manifest: The table.
+        groups: ``bg_id`` of every row of the table.
+        suspects: Rows whose background or mask is wrong: what their depth maps say about others means nothing.
+    """
+    hits = [hit for m in measurements for hit in _by_itself(m)]
+    spoiled = suspects | {hit.row for hit in hits}
+    usable = [m for m in measurements if m.row not in spoiled and m.depth is not None and m.depth.thumbs is not None]
+    if not usable:
+        return hits
+    judged = _Judgement(usable)
+    for places in by_group(usable, groups).values():
+        for part in chunks(places):
+            judged.pool(part)
+    for place, m in enumerate(usable):
+        if judged.of_another(place):
+            kind = "depth_of_another"
+            bad = 1 - float(np.nan_to_num(judged.agreement[place]))
+            hits.append(Hit(kind, m.row, bad, (without_depth(m.row, kind),)))
+        elif judged.evidence[place] < _OPPOSITE:
+            bad = -float(judged.evidence[place])
+            hits.append(Hit("depth_polarity", m.row, bad, (_turned_over(m.row, manifest),)))
+    return hits
+
+
+def _by_itself(m: Measurement) -> list[Hit]:
+    facts = m.depth
+    if facts is None:
+        return []
+    kinds = {
+        "depth_coloured": facts.coloured if facts.coloured > _COLOURED else 0,
+        "depth_margin": float(facts.framed and facts.coloured <= _COLOURED),
+        "depth_constant": float(facts.constant),
+    }
+    return [Hit(kind, m.row, bad, (without_depth(m.row, kind),)) for kind, bad in kinds.items() if bad]
+
+
+class _Judgement:
+    """What is known of each of some depth maps."""
+
+    def __init__(self, usable: Sequence[Measurement]) -> None:
+        self.facts: list[DepthFacts] = [m.depth for m in usable if m.depth is not None]
+        self.nearer = np.array([np.nan if f.steps is None else f.steps.nearer for f in self.facts])
+        self.height = np.array([np.nan if f.steps is None else f.steps.height for f in self.facts])
+        self.chance = np.array([_median(f.others) for f in self.facts])
+        below = np.array([f.below for f in self.facts])
+        self.evidence = np.nan_to_num(self.nearer) + _BELOW_WEIGHT * below
+        """Positive if near and far are as declared."""
+        self.agreement = np.full(len(usable), np.nan)
+        self.agreed = np.zeros(len(usable), np.bool_)
+        self.own = np.full(len(usable), np.nan)
+        self.others = np.full(len(usable), np.nan)
+        strength = np.abs(self.nearer[np.isfinite(self.nearer)])
+        self.trusted = bool(len(strength)) and float(np.quantile(strength, 0.75)) > _TRUSTED
+
+    def pool(self, part: Sequence[int]) -> None:
+        """Lets the maps of one background speak for each other."""
+        if len(part) < 2:
+            return
+        places = np.array(part)
+        found = kinship([thumbs for place in part if (thumbs := self.facts[place].thumbs) is not None])
+        kin, sign = places[found.sign != 0], found.sign[found.sign != 0]
+        if len(kin):
+            together = float((sign * self.evidence[kin]).mean())
+            self.evidence[kin] = _OWN_WEIGHT * self.evidence[kin] + (1 - _OWN_WEIGHT) * sign * together
+        self.agreement[places], self.agreed[places] = found.agreement, found.agreed
+        self.own[places], self.others[places] = found.own, found.others
+
+    def of_another(self, place: int) -> bool:
+        """Whether a map belongs to another sample."""
+        weak = abs(self.nearer[place]) < _WEAK or self.height[place] < 1.5 * self.chance[place]
+        agreement = self.agreement[place]
+        if self.agreed[place] and (agreement < _STRANGER or (agreement < _DISTANT and weak)):
+            return True
+        if self.others[place] > max(_OTHERS_FOREGROUND, self.own[place] + _CLEARLY):
+            return True
+        absent = abs(self.nearer[place]) < _ABSENT and self.height[place] < self.chance[place]
+        return self.trusted and bool(absent)
+
+
+def _median(values: Sequence[float]) -> float:
+    finite = [value for value in values if np.isfinite(value)]
+    return float(np.median(finite)) if finite else 0.0
+
+
+def _turned_over(row: int, manifest: Manifest) -> Correction:
+    if str(manifest.column("depth_unit")[row]) == "metres":
+        return without_depth(row, "depth_polarity")
+    declared = str(manifest.column("depth_direction")[row])
+    value = "near_small" if declared == "near_large" else "near_large"
+    return Correction(row, "depth_direction", value, "depth_polarity")
+
+
+__all__ = ["depth_rules"]

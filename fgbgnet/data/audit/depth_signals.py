@@ -1,0 +1,171 @@
+"""What a depth map says about its margins, its direction, and whose it is."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from fgbgnet.data.arrays import BoolArray, FloatArray
+from fgbgnet.data.audit.views import disc, mean_within
+
+DEPTH_THUMB = 24
+"""Side of the thumbnails by which depth maps of one background are compared."""
+
+_STEP = 0.03  # of the range of depth: a step at the contour that counts
+_BAND = 9
+_LEAST_CONTOUR = 8
+_LEAST_MARGIN = 0.008  # of the side
+_RINGING = 0.04  # of the range: what compression makes of a constant
+_LEAST_STEP = 0.08  # of the range
+
+
+@dataclass(frozen=True)
+class ContourSteps:
+    """How depth changes across the contour of a mask."""
+
+    nearer: float
+    """Share of the contour along which the inside is nearer, less the share along which it is farther; NaN if none."""
+    height: float
+    """Mean height of the step, in shares of the range of depth; NaN if there is no contour."""
+
+
+def spread_out(depth: FloatArray, valid: BoolArray) -> FloatArray | None:
+    """Depth in shares of its own range (2nd to 98th percentile), in [0, 1]; None if hardly a pixel is valid."""
+    values = depth[valid]
+    if values.size < 16:
+        return None
+    low, high = np.quantile(values, (0.02, 0.98))
+    if not high > low:
+        low, high = float(values.min()), float(values.max())
+    spread: FloatArray = np.clip((depth - low) / max(float(high - low), 1e-9), 0, 1).astype(np.float32)
+    return spread
+
+
+def contour_steps(depth: FloatArray, valid: BoolArray, mask: BoolArray) -> ContourSteps:
+    """Compares depth (H, W) on the two sides of the contour of a mask, near = small.
+
+    What is new in a scene stands in front of what it hides, so depth is smaller inside than outside along most of the
+    contour; near its feet both are the same.
+
+    >>> depth = np.full((40, 40), 0.8, np.float32)
+    >>> mask = np.zeros((40, 40), bool)
+    >>> mask[10:30, 10:30] = True
+    >>> depth[mask] = 0.3
+    >>> steps = contour_steps(depth, np.ones_like(mask), mask)
+    >>> steps.nearer, round(steps.height, 2)
+    (1.0, 0.5)
+    """
+    m = mask.astype(np.uint8)
+    inside = (m > 0) & (cv2.erode(m, disc(3), borderValue=1) == 0)
+    outside = (cv2.dilate(m, disc(4)) > 0) & (cv2.dilate(m, disc(1)) == 0)
+    line = inside & (cv2.erode(m, np.ones((3, 3), np.uint8), borderValue=1) == 0)
+    for side in (inside, outside):
+        side &= valid
+        line &= cv2.blur(side.astype(np.float32), (_BAND, _BAND)) > 0.03
+    if np.count_nonzero(line) < _LEAST_CONTOUR:
+        return ContourSteps(float("nan"), float("nan"))
+    steps = mean_within(depth, outside, _BAND)[line] - mean_within(depth, inside, _BAND)[line]
+    return ContourSteps(float(np.mean(steps > _STEP) - np.mean(steps < -_STEP)), float(np.abs(steps).mean()))
+
+
+def nearer_below(depth: FloatArray, where: BoolArray) -> float:
+    """Correlation of nearness with the row: ground is nearer at the bottom of most pictures; 0 if it cannot be told."""
+    if np.count_nonzero(where) < 50:
+        return 0.0
+    rows = np.broadcast_to(np.arange(depth.shape[0], dtype=np.float32)[:, None], depth.shape)[where]
+    values = depth[where]
+    if not (values.std() > 0 and rows.std() > 0):
+        return 0.0
+    return -float(np.corrcoef(rows, values)[0, 1])
+
+
+@dataclass(frozen=True)
+class _Margin:
+    width: int
+    """Rows or columns of one value."""
+    level: float
+    step: float
+    """Between that value and the first row or column inside."""
+
+
+def _margin(lines: FloatArray, span: float) -> _Margin:
+    """The margin at the first of some lines (N, M)."""
+    level = float(np.median(lines[0]))
+    # Compression rings at the inner edge of a margin.
+    flat = (np.abs(lines - level) <= _RINGING * span).mean(1) >= 0.95
+    width = len(flat) if flat.all() else int(flat.argmin())
+    step = 0.0 if width in (0, len(flat)) else float(np.median(np.abs(lines[width] - level)))
+    return _Margin(width, level, step)
+
+
+def has_frame(levels: npt.NDArray[Any]) -> bool:
+    """Whether a depth map (H, W) has the margins of a figure around it, or bars on two opposite sides.
+
+    Margins have one level, the darkest or the brightest, on two opposite sides or on all four, and end in a step:
+    depth that is constant along one side (a sky), or runs into it smoothly (a wall), is legal.
+
+    >>> ramp = np.tile(np.linspace(60, 200, 80), (60, 1)).astype(np.uint8)
+    >>> has_frame(ramp), has_frame(np.pad(ramp, 6, constant_values=255))
+    (False, True)
+    """
+    values = levels.astype(np.float32)
+    low, high = float(values.min()), float(values.max())
+    span = high - low
+    if not span > 0:
+        return False
+    sides = [_margin(lines, span) for lines in (values, values[::-1], values.T, values.T[::-1])]
+    pairs = [
+        pair
+        for pair, side in ((sides[:2], values.shape[0]), (sides[2:], values.shape[1]))
+        if min(margin.width for margin in pair) >= max(2, round(_LEAST_MARGIN * side))
+        and sum(margin.width for margin in pair) < side
+    ]
+    found = [margin for pair in pairs for margin in pair]
+    if not found or np.ptp([margin.level for margin in found]) > _RINGING * span:
+        return False
+    extreme = min(abs(found[0].level - low), abs(found[0].level - high)) <= _RINGING * span
+    # Beside four margins, depth itself may be as far as they are bright, on two sides at most.
+    return extreme and sum(margin.step > _LEAST_STEP * span for margin in found) >= 2
+
+
+@dataclass(frozen=True)
+class DepthThumbs:
+    """Small copies, float32 (`DEPTH_THUMB`, `DEPTH_THUMB`)."""
+
+    whole: FloatArray
+    """Depth; NaN where it is not valid."""
+    behind: FloatArray
+    """The same; NaN where the foreground hides the background, too."""
+    cover: FloatArray
+    """Share that the foreground covers."""
+
+
+def depth_thumbs(depth: FloatArray, valid: BoolArray, mask: BoolArray) -> DepthThumbs:
+    """Shrinks depth (H, W) and its mask."""
+    apart = valid & (cv2.dilate(mask.astype(np.uint8), disc(2)) == 0)
+    return DepthThumbs(_averaged(depth, valid), _averaged(depth, apart), _shrunk(mask.astype(np.float32)))
+
+
+def _averaged(depth: FloatArray, use: BoolArray) -> FloatArray:
+    share = _shrunk(use.astype(np.float32))
+    total = _shrunk(np.where(use, depth, 0).astype(np.float32))
+    return np.where(share > 0.5, total / np.maximum(share, 1e-6), np.nan).astype(np.float32)
+
+
+def _shrunk(values: FloatArray) -> FloatArray:
+    small: Any = cv2.resize(values, (DEPTH_THUMB, DEPTH_THUMB), interpolation=cv2.INTER_AREA)
+    return small  # type: ignore[no-any-return]
+
+
+__all__ = [
+    "DEPTH_THUMB",
+    "ContourSteps",
+    "DepthThumbs",
+    "contour_steps",
+    "depth_thumbs",
+    "has_frame",
+    "nearer_below",
+    "spread_out",
+]

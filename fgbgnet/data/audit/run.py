@@ -1,0 +1,192 @@
+"""An audit from start to end: read, measure, decide."""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch.utils.data import DataLoader, Dataset
+from tqdm.auto import tqdm
+
+from fgbgnet.data.arrays import ByteArray, FloatArray
+from fgbgnet.data.assemble import DepthDeclaration
+from fgbgnet.data.audit.backgrounds import BackgroundPool, evenly
+from fgbgnet.data.audit.depth_rules import depth_rules
+from fgbgnet.data.audit.depth_signals import spread_out
+from fgbgnet.data.audit.findings import KINDS, Correction, Finding, ordered, sentence
+from fgbgnet.data.audit.group_rules import group_findings
+from fgbgnet.data.audit.measure import Measurement, Measurer
+from fgbgnet.data.audit.reading import Layer, read_depth_layer, read_picture
+from fgbgnet.data.audit.result import Audit
+from fgbgnet.data.audit.rules import SAMPLE_RULES, Hit
+from fgbgnet.data.audit.views import small_depth, working_size
+from fgbgnet.data.loader import init_worker
+from fgbgnet.data.manifest import Manifest
+from fgbgnet.data.similar import thumbnail
+from fgbgnet.errors import InvalidArgumentError
+
+_CHUNK = 16
+_REFERENCES = 24
+_SUSPECT = {name for name, kind in KINDS.items() if kind.severity == "error" and name.startswith(("bg_", "mask_"))} | {
+    "fg_bg_unchanged"
+}
+
+
+def check_manifest(
+    manifest: Manifest, *, limit: int | None = None, num_workers: int | None = None, progress: bool = True
+) -> Audit:
+    """Audits the quadruples of a manifest: are they what the table says?
+
+    Every file is read once. A bad file is a finding, never an exception. See `docs/concepts/audit.md` for how each
+    kind is decided.
+
+    Args:
+        manifest: The table.
+        limit: Look at so many rows only, spread evenly; all by default.
+        num_workers: Processes; by default one for each CPU, and none for few rows.
+        progress: Whether to show a progress bar.
+
+    Raises:
+        InvalidArgumentError: If a number is out of its range.
+
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> folder = tempfile.mkdtemp()
+    >>> Image.new("RGB", (64, 64), "grey").save(f"{folder}/room.png")
+    >>> Image.new("L", (64, 64), 255).save(f"{folder}/mask.png")
+    >>> audit = check_manifest(Manifest.from_lists("room.png", ["room.png"], ["mask.png"], root=folder))
+    >>> audit.ok, [finding.kind for finding in audit.findings]
+    (False, ['mask_full'])
+    """
+    if limit is not None and limit < 1:
+        raise InvalidArgumentError(f"limit is {limit}; expected at least 1, or None for all samples")
+    if num_workers is not None and num_workers < 0:
+        raise InvalidArgumentError(f"num_workers is {num_workers}; expected 0 (this process) or more")
+    rows = _rows(manifest, limit)
+    workers = _workers(len(rows)) if num_workers is None else num_workers
+    with tqdm(total=len(rows), desc="check", unit="sample", disable=None if progress else True) as bar:
+        thumbs = _background_thumbs(manifest, rows, workers)
+        paths = [path for path, thumb in thumbs.items() if thumb is not None]
+        kept = evenly(paths)
+        pool = BackgroundPool(kept, _stacked([thumbs[path] for path in kept]))
+        measurer = Measurer(manifest, pool, _references(manifest, rows))
+        measurements: list[Measurement] = []
+        for part in _mapped(_Chunks(measurer, _in_order(manifest, rows)), workers):
+            measurements += part
+            bar.update(len(part))
+    measurements.sort(key=lambda m: m.row)
+    return _decide(manifest, rows, measurements, thumbs, limit is not None)
+
+
+def _rows(manifest: Manifest, limit: int | None) -> npt.NDArray[np.int64]:
+    count = len(manifest)
+    chosen = count if limit is None else min(limit, count)
+    return np.unique(np.linspace(0, count - 1, chosen).round().astype(np.int64))
+
+
+def _workers(count: int) -> int:
+    return (os.cpu_count() or 1) if count >= 200 else 0
+
+
+def _in_order(manifest: Manifest, rows: npt.NDArray[np.int64]) -> list[int]:
+    """Rows of one background together, so that it is decoded once."""
+    names = manifest.column("bg")[rows]
+    return rows[np.argsort(names, kind="stable")].tolist()  # type: ignore[no-any-return]
+
+
+class _Chunks(Dataset[list[Measurement]]):
+    def __init__(self, measurer: Measurer, rows: Sequence[int]) -> None:
+        self.measurer, self.rows = measurer, rows
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // _CHUNK)
+
+    def __getitem__(self, index: int) -> list[Measurement]:
+        return [self.measurer(row) for row in self.rows[index * _CHUNK : (index + 1) * _CHUNK]]
+
+
+class _Thumbs(Dataset[list[tuple[str, ByteArray | None]]]):
+    def __init__(self, manifest: Manifest, paths: Sequence[str]) -> None:
+        self.manifest, self.paths = manifest, paths
+
+    def __len__(self) -> int:
+        return -(-len(self.paths) // _CHUNK)
+
+    def __getitem__(self, index: int) -> list[tuple[str, ByteArray | None]]:
+        found = []
+        for path in self.paths[index * _CHUNK : (index + 1) * _CHUNK]:
+            picture, _ = read_picture(self.manifest, path)
+            found.append((path, None if picture is None else thumbnail(picture)))
+        return found
+
+
+def _mapped(dataset: Dataset[Any], workers: int) -> Iterator[Any]:
+    """What a data set gives, in order, made by so many processes (0: this one)."""
+    loader: DataLoader[Any] = DataLoader(
+        dataset,
+        None,
+        num_workers=min(workers, max(0, len(dataset) - 1)),
+        worker_init_fn=init_worker,  # type: ignore[arg-type]
+    )
+    yield from loader
+
+
+def _background_thumbs(manifest: Manifest, rows: npt.NDArray[np.int64], workers: int) -> dict[str, ByteArray | None]:
+    """Thumbnail of every background by its path; None where it cannot be read."""
+    paths = np.unique(manifest.column("bg")[rows]).tolist()
+    return dict(pair for part in _mapped(_Thumbs(manifest, paths), workers if len(paths) > 200 else 0) for pair in part)
+
+
+def _stacked(thumbs: Sequence[ByteArray | None]) -> FloatArray:
+    pictures = [thumb.reshape(-1, 3) for thumb in thumbs if thumb is not None]
+    return np.stack(pictures).astype(np.float32) if pictures else np.zeros((0, 1, 3), np.float32)
+
+
+def _references(manifest: Manifest, rows: npt.NDArray[np.int64]) -> dict[int, FloatArray]:
+    """A few depth maps, spread evenly, by row."""
+    with_depth = rows[manifest.column("depth")[rows] != ""]
+    found: dict[int, FloatArray] = {}
+    if not len(with_depth):
+        return found
+    for row in with_depth[np.unique(np.linspace(0, len(with_depth) - 1, _REFERENCES).round().astype(int))].tolist():
+        cells = {
+            name: str(manifest.column(name)[row]) for name in ("depth", "depth_unit", "depth_direction", "depth_scale")
+        }
+        layers = Layer()
+        read_depth_layer(manifest, cells["depth"], DepthDeclaration.from_row(cells), layers)
+        if layers.depth is None or layers.depth_valid is None:
+            continue
+        depth, valid = small_depth(layers.depth, layers.depth_valid, working_size(layers.depth.shape))
+        spread = spread_out(depth, valid)
+        if spread is not None:
+            found[row] = spread
+    return found
+
+
+def _decide(
+    manifest: Manifest,
+    rows: npt.NDArray[np.int64],
+    measurements: Sequence[Measurement],
+    thumbs: dict[str, ByteArray | None],
+    partial: bool,
+) -> Audit:
+    groups = manifest.column("bg_id")
+    hits: list[Hit] = [hit for m in measurements for rule in SAMPLE_RULES for hit in rule(m, manifest)]
+    suspects = {hit.row for hit in hits if hit.kind in _SUSPECT}
+    hits += depth_rules(measurements, manifest, groups, suspects)  # type: ignore[arg-type]
+    hits += group_findings(measurements, manifest, thumbs)
+    ids = manifest.column("id")
+    findings, corrections = [], []
+    for kind in KINDS.values():
+        found = sorted((hit for hit in hits if hit.kind == kind.name), key=lambda hit: -hit.badness)
+        if found:
+            worst = list(dict.fromkeys(hit.row for hit in found))
+            message = sentence(len(worst), len(rows), kind)
+            findings.append(Finding(kind.name, kind.severity, tuple(str(ids[row]) for row in worst), message))
+        corrections += [correction for hit in found for correction in hit.corrections]
+    unique: list[Correction] = list(dict.fromkeys(corrections))
+    return Audit(manifest, len(rows), tuple(ordered(findings)), tuple(unique), rows if partial else None)
+
+
+__all__ = ["check_manifest"]
