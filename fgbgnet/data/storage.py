@@ -104,15 +104,26 @@ class _Place(NamedTuple):
 
 def _find_archive(path: str) -> _Place | None:
     """The archive on a path; a folder may be called "x.zip", too."""
+    head, found, member = path.partition(".zip/")
+    if found and (archive := head + ".zip") in _archives:  # nearly all members come this way, which spares a search
+        status = _status(archive)
+        if status is not None and stat.S_ISREG(status.st_mode):
+            return _Place(archive, member.strip("/"), status)
+    if ".zip" not in path.lower():
+        return None
     for match in _ZIP_END.finditer(path):
         archive, member = path[: match.end()], path[match.end() :].replace("\\", "/").strip("/")
-        try:
-            status = os.stat(archive)  # noqa: PTH116 - runs for every member that is read
-        except OSError:
-            return _Place(archive, member, None)
-        if not stat.S_ISDIR(status.st_mode):
+        status = _status(archive)
+        if status is None or not stat.S_ISDIR(status.st_mode):
             return _Place(archive, member, status)
     return None
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)  # noqa: PTH116 - runs for every member that is read
+    except OSError:
+        return None
 
 
 def _read_member(place: _Place) -> bytes:
@@ -132,22 +143,23 @@ def _read_member(place: _Place) -> bytes:
 
 def _open(place: _Place) -> Archive:
     """The open archive of this process, opened on first use, and again where the file was replaced."""
-    path, status = place.archive, place.status
-    if status is None:
-        raise MissingFileError(f"no archive at {path}{_nearest_on_disk(Path(path))}")
-    archive = _archives.get(path)
-    if archive is not None and archive.version == file_version(status):
+    if place.status is None:
+        path = Path(place.archive)
+        raise MissingFileError(f"no archive at {path}{_nearest_on_disk(path)}")
+    version = file_version(place.status)
+    archive = _archives.get(place.archive)
+    if archive is not None and archive.version == version:
         return archive
     with _lock:
-        archive = _archives.pop(path, None)
-        if archive is None or archive.version != file_version(status):
+        archive = _archives.pop(place.archive, None)
+        if archive is None or archive.version != version:
             try:
-                archive = Archive(path)
+                archive = Archive(place.archive)
             except ArchiveError as error:
-                raise ArchiveError(f"{path} cannot be read: {error}") from error
+                raise ArchiveError(f"{place.archive} cannot be read: {error}") from error
             except OSError as error:
-                raise PictureError(f"{path} cannot be read ({error.strerror or error})") from error
-        _archives[path] = archive
+                raise PictureError(f"{place.archive} cannot be read ({error.strerror or error})") from error
+        _archives[place.archive] = archive
         if len(_archives) > _MAX_OPEN:
             _archives.popitem(last=False)  # its handle is closed once no thread reads from it any more
         return archive

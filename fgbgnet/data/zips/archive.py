@@ -41,12 +41,15 @@ class Archive:
         self.path = path
         self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
         weakref.finalize(self, os.close, self._descriptor)
-        self._lock = threading.Lock()
+        self._read_once = os.pread if hasattr(os, "pread") else _SeekAndRead()
         status = os.fstat(self._descriptor)
         self.version = file_version(status)
         """What changes when another file takes the archive's place."""
         extent = find_directory(self._read_at, status.st_size)
         self.directory = Directory(self._read_at(extent.size, extent.start), extent)
+        # A checksum takes a third of the time that reading takes. The file is the same as long as its version is, so
+        # that once per process is enough.
+        self._checked = bytearray(len(self.directory))
 
     def read(self, name: str) -> bytes:
         """Reads a member.
@@ -57,23 +60,25 @@ class Archive:
                 or bzip2.
             OSError: If the file cannot be read.
         """
-        member = self.directory.find(clean_name(name))
+        member = self.directory.find(name) or self.directory.find(clean_name(name))
         if member is None:
             raise KeyError(name)
         _check_readable(member)
         # Header and content at once; the header before a member may be longer than its entry in the directory tells.
-        block = self._read_at(_LOCAL_SIZE + len(member.raw_name) + member.extra + _SLACK + member.packed, member.offset)
+        packed, offset = member.packed, member.offset
+        block = self._read_at(_LOCAL_SIZE + len(member.raw_name) + member.extra + _SLACK + packed, offset)
         start = _content_start(block, member)
-        if start + member.packed > len(block):
-            block, start = self._read_at(member.packed, member.offset + start), 0
-        content = block[start : start + member.packed]
-        if len(content) < member.packed:
-            raise damaged(f"{member.name} should have {member.packed} bytes, but the file ends before that")
+        if start + packed > len(block):
+            block, start = self._read_at(packed, offset + start), 0
+        content = block[start : start + packed]
+        if len(content) < packed:
+            raise damaged(f"{member.name} should have {packed} bytes, but the file ends before that")
         if member.method != _STORED:
             content = _unpack(content, member)
-        # At gigabytes a second this costs next to nothing beside the decoding of a picture.
-        if len(content) != member.size or zlib.crc32(content) != member.crc:
-            raise damaged(f"{member.name} has another checksum or size than the directory says")
+        if not self._checked[member.number]:
+            if len(content) != member.size or zlib.crc32(content) != member.crc:
+                raise damaged(f"{member.name} has another checksum or size than the directory says")
+            self._checked[member.number] = True
         return content
 
     @cached_property
@@ -91,20 +96,25 @@ class Archive:
 
     def _read_at(self, size: int, offset: int) -> bytes:
         """Reads so many bytes, fewer only at the end of the file; file systems may give fewer at a time."""
-        content = self._read_once(size, offset)
+        content = self._read_once(self._descriptor, size, offset)
         if len(content) == size:
             return content
         parts = [content]
         while parts[-1] and (have := sum(map(len, parts))) < size:
-            parts.append(self._read_once(size - have, offset + have))
+            parts.append(self._read_once(self._descriptor, size - have, offset + have))
         return b"".join(parts)
 
-    def _read_once(self, size: int, offset: int) -> bytes:
-        if hasattr(os, "pread"):
-            return os.pread(self._descriptor, size, offset)
-        with self._lock:  # Windows, where nothing is forked
-            os.lseek(self._descriptor, offset, os.SEEK_SET)
-            return os.read(self._descriptor, size)
+
+class _SeekAndRead:
+    """What `os.pread` does, for Windows, where nothing is forked but threads may read at the same time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __call__(self, descriptor: int, size: int, offset: int) -> bytes:
+        with self._lock:
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            return os.read(descriptor, size)
 
 
 def file_version(status: os.stat_result) -> tuple[int, int, int]:
@@ -119,7 +129,7 @@ def _check_readable(member: Member) -> None:
         )
     if member.is_link:
         raise ArchiveError(f"{member.name} is a symbolic link; archives must hold the files themselves (no zip -y)")
-    if member.method not in (_STORED, *_UNPACKERS):
+    if member.method != _STORED and member.method not in _UNPACKERS:
         kind = _METHODS.get(member.method, f"method {member.method}")
         raise ArchiveError(
             f"{member.name} is packed with {kind}, which is not supported; expected stored, deflate or bzip2. Make the "
@@ -132,8 +142,13 @@ def _content_start(block: bytes, member: Member) -> int:
     """Bytes from the header before a member to its content; the header must be that of the member."""
     if len(block) >= _LOCAL_SIZE:
         signature, flags, method, name, extra = _LOCAL.unpack_from(block)
-        raw = block[_LOCAL_SIZE : _LOCAL_SIZE + name]
-        if signature == b"PK\x03\x04" and raw == member.raw_name and method == member.method and not flags & 1:
+        if (
+            signature == b"PK\x03\x04"
+            and block.startswith(member.raw_name, _LOCAL_SIZE)
+            and name == len(member.raw_name)
+            and method == member.method
+            and not flags & 1
+        ):
             return _LOCAL_SIZE + int(name) + int(extra)
     raise damaged(f"{member.name} does not stand where the directory says")
 

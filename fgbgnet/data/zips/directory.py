@@ -45,6 +45,8 @@ class Member(NamedTuple):
     extra: int
     """Bytes of further fields in the entry; the header has about as many."""
     is_link: bool
+    number: int
+    """Below that of all members, the same as long as the archive is open; -1 where nobody asked for it."""
 
 
 class Directory:
@@ -90,10 +92,10 @@ class Directory:
             ArchiveError: If several members of different content have the name.
         """
         found: Member | None = None
-        key = hash(name)
-        index = bisect_left(self._hashes, key)
-        while index < len(self._hashes) and self._hashes[index] == key:
-            member = self._parse(self._positions[index])
+        key, hashes = hash(name), self._hashes
+        index, count = bisect_left(hashes, key), len(hashes)
+        while index < count and hashes[index] == key:
+            member = self._parse(self._positions[index], index, name)
             if member.name == name:
                 if found is not None and (found.crc, found.size) != (member.crc, member.size):
                     raise ArchiveError(f"{name} stands in it more than once, with different content; keep one of them")
@@ -140,17 +142,18 @@ class Directory:
                 f"its member {name} overlaps what follows it; the archive is truncated, damaged, or a zip bomb"
             )
 
-    def _parse(self, position: int) -> Member:
+    def _parse(self, position: int, index: int = -1, expected: str = "") -> Member:
+        """The entry at a position of the directory; decoding its name is spared where it is as expected."""
         entry = _ENTRY.unpack_from(self._content, position)
-        _, made, _, flags, method, _, _, crc, packed, size, name, extra, _, _, _, attributes, offset = entry
+        _, made, _, flags, method, _, _, crc, packed, size, length, extra, _, _, _, attributes, offset = entry
         start = position + _ENTRY.size
-        raw = self._content[start : start + name]
+        raw = self._content[start : start + length]
         if _WIDE in (packed, size, offset):
-            field = _wide_field(self._content[start + name : start + name + extra])
+            field = _wide_field(self._content[start + length : start + length + extra])
             size, packed, offset = _widen((size, packed, offset), field)
         is_link = made >> 8 == _UNIX and stat.S_ISLNK(attributes >> 16)
-        name = decode_name(raw, flags)
-        return Member(name, raw, flags, method, crc, packed, size, offset + self._shift, extra, is_link)
+        name = expected if raw == expected.encode() else decode_name(raw, flags)
+        return Member(name, raw, flags, method, crc, packed, size, offset + self._shift, extra, is_link, index)
 
 
 def _wide_field(extra: bytes) -> bytes:

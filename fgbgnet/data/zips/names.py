@@ -8,7 +8,6 @@ from fgbgnet.data.zips.damage import damaged
 from fgbgnet.errors import ArchiveError
 
 _UTF8 = 0x800  # flag: the name is UTF-8
-_ODD = re.compile(r"\.\.|[\\:\0]|^/|^$|^\./|//|/\./")  # what most names do not have
 
 
 def decode_name(raw: bytes, flags: int) -> str:
@@ -28,7 +27,22 @@ def decode_name(raw: bytes, flags: int) -> str:
         if flags & _UTF8:
             raise damaged(f"its directory has the name {raw!r}, which should be UTF-8") from error
         name = raw.decode("cp437")
-    return name if name.isascii() and _ODD.search(name) is None else clean_name(name)
+    return name if _is_plain(name) else clean_name(name)
+
+
+def _is_plain(name: str) -> bool:
+    """Whether cleaning a name would certainly change nothing."""
+    # Not one regular expression: it is several times as slow, and archives have hundreds of thousands of names.
+    return (
+        name.isascii()
+        and name[:1] not in ("", "/", ".")
+        and ".." not in name
+        and "//" not in name
+        and "/./" not in name
+        and ":" not in name
+        and "\\" not in name
+        and "\0" not in name
+    )
 
 
 def clean_name(name: str) -> str:
