@@ -10,7 +10,7 @@ from fgbgnet.data.loader import SeededSampler, collate_samples, init_worker, mak
 from fgbgnet.data.manifest import Manifest
 from fgbgnet.data.seeding import SharedEpoch, sample_seed, seeded
 from fgbgnet.data.similar import hash_thumbnails, picture_hash, same_picture, similar_pictures, thumbnail
-from fgbgnet.data.split import Split, seeded_split
+from fgbgnet.data.split import Split, load_split, seeded_split
 from fgbgnet.data.storage import list_names, read_bytes
 from fgbgnet.data.transforms import JointTransform, apply_transform, eval_transform, train_transform
 from fgbgnet.data.zips.limits import ArchiveLimits, archive_limits, set_archive_limits
@@ -35,6 +35,7 @@ __all__ = [
     "init_worker",
     "leaks",
     "list_names",
+    "load_split",
     "make_loader",
     "match_patterns",
     "near_duplicates",

@@ -1,37 +1,30 @@
 """Splits that hold out whole backgrounds, whole foregrounds, or both."""
 
 import logging
-import math
-from collections.abc import Sequence
-from typing import Any, Protocol, Self, TypeAlias, TypeVar, cast, get_args
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Self, TypeVar
 
 import numpy as np
-import numpy.typing as npt
+from numpy.dtypes import StringDType
 
-from fgbgnet.data.seeding import hash64
+from fgbgnet.data.assignment import NO_SIDE, Names, Request, assign
+from fgbgnet.data.groups import Codes, encode
+from fgbgnet.data.manifest import Column, Manifest
+from fgbgnet.data.split_arguments import (
+    SIDES,
+    SplittableDataset,
+    check_fractions,
+    check_transforms,
+    group_kinds,
+    pairs_by_kind,
+    side_names,
+    side_numbers,
+    strata_of,
+)
 from fgbgnet.errors import InvalidArgumentError, SplitError, UnknownNameError
-from fgbgnet.types import GroupBy, SampleTransform
+from fgbgnet.types import GroupBy, PathInput, SampleTransform
 
-Sides: TypeAlias = npt.NDArray[np.int64]
 _log = logging.getLogger("fgbgnet")
-_NO_SIDE = -1
-
-
-class SplittableDataset(Protocol):
-    """What a data set must offer to be split."""
-
-    @property
-    def ids(self) -> Sequence[str] | npt.NDArray[Any]:
-        """Unique id of every sample."""
-
-    def group_ids(self, group: GroupBy, /) -> Sequence[str] | npt.NDArray[Any]:
-        """Background or foreground of every sample."""
-
-    def subset(self, indices: Any, /) -> Self:  # noqa: ANN401 - sequences and arrays of integers
-        """The samples at some positions."""
-
-    def with_transform(self, transform: Any, /) -> Self:  # noqa: ANN401
-        """The same samples with another transform."""
 
 
 DatasetT = TypeVar("DatasetT", bound=SplittableDataset)
@@ -40,41 +33,92 @@ DatasetT = TypeVar("DatasetT", bound=SplittableDataset)
 class Split(tuple[DatasetT, ...]):
     """The sides of a split, in the order of the fractions; unpacks like a tuple.
 
-    Args:
-        sides: One data set per side.
-        dropped: How many samples belong to no side.
-        description: What was held out, for `summary`.
-        filled: Whether a group was moved to a side that its hash did not choose, because the side had none.
+    Made by `seeded_split` and `load_split`.
     """
 
-    dropped: int
-    """How many samples belong to no side, because their background and their foreground fell on different ones."""
+    names: tuple[str, ...]
+    """Names of the sides."""
+
+    column: Column
+    """Name of the side of every sample of the data set that was split, ``""`` for none; strings (N,)."""
 
     filled: bool
     """Whether a side had no group of its own and was given one: with other data, groups may change sides."""
 
-    def __new__(  # noqa: D102
-        cls, sides: Sequence[DatasetT], dropped: int = 0, description: str = "", filled: bool = False
+    _description: str
+    _manifest: Manifest | None
+
+    @classmethod
+    def of(
+        cls,
+        dataset: DatasetT,
+        sides: Codes,
+        names: Sequence[str],
+        transforms: Sequence[SampleTransform | None] | None = None,
+        description: str = "split",
+        filled: bool = False,
     ) -> Self:
-        split = super().__new__(cls, sides)
-        split.dropped = dropped
-        split._description = description
+        """Divides a data set.
+
+        Args:
+            dataset: What is divided.
+            sides: Number of the side of every sample, negative for none, (N,).
+            names: Names of the sides.
+            transforms: One per side; by default each keeps that of ``dataset``.
+            description: What was held out, for `summary`.
+            filled: See the attribute.
+
+        Raises:
+            SplitError: If a side has no sample.
+            InvalidArgumentError: If the transforms do not fit.
+        """
+        check_transforms(transforms, len(names))
+        parts = []
+        for side, name in enumerate(names):
+            rows = np.flatnonzero(sides == side)
+            if not len(rows):
+                raise SplitError(
+                    f"no sample has both its background and its foreground on side {name!r} of {tuple(names)}; hold "
+                    "out one of them (group_by='bg' or 'fg'), take another seed, or give larger fractions"
+                )
+            part = dataset.subset(rows)
+            parts.append(part if transforms is None else part.with_transform(transforms[side]))
+        split = cls(parts)
+        split.names = tuple(names)
+        split.column = np.array([*names, ""], dtype=StringDType())[np.where(sides < 0, len(names), sides)]
         split.filled = filled
+        split._description = description
+        split._manifest = getattr(dataset, "manifest", None)
         return split
 
-    _description: str
-
-    def __getnewargs__(self) -> tuple[tuple[DatasetT, ...], int, str, bool]:
-        return tuple(self), self.dropped, self._description, self.filled
+    @property
+    def dropped(self) -> int:
+        """How many samples belong to no side, because their background and their foreground fell on different ones."""
+        return int((self.column == "").sum())
 
     def summary(self) -> str:
         """The split in words: what was held out, the sizes, how many samples were dropped, and whether it is stable."""
         sizes = [len(side.ids) for side in self]
         total = sum(sizes)
-        sides = ", ".join(f"{size} ({size / total:.1%})" for size in sizes)
+        sides = ", ".join(f"{n} {size} ({size / total:.1%})" for n, size in zip(self.names, sizes, strict=True))
         dropped = f"; {self.dropped} of {total + self.dropped} samples belong to no side" if self.dropped else ""
         filled = "; too few groups: a side was filled up, so that groups may change sides when data are added"
         return f"{self._description}: {sides}{dropped}{filled if self.filled else ''}"
+
+    def save(self, path: PathInput) -> None:
+        """Writes the manifest of the data set that was split, with the side of every sample in its column ``split``.
+
+        `load_split` reads it, and `seeded_split` keeps it when data were added (``keep``).
+
+        Args:
+            path: A file; that of the manifest itself may be given.
+
+        Raises:
+            SplitError: If the data set has no manifest.
+        """
+        if self._manifest is None:
+            raise SplitError("the data set that was split has no manifest; keep the ids of each side instead")
+        self._manifest.with_column("split", self.column).write(path)
 
 
 def seeded_split(
@@ -83,6 +127,11 @@ def seeded_split(
     seed: int = 0,
     group_by: GroupBy | Sequence[GroupBy] | None = "bg",
     transforms: Sequence[SampleTransform | None] | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    keep: Names | None = None,
+    stratify_by: str | Names | None = None,
+    merge: Mapping[GroupBy, Iterable[tuple[str, str]]] | None = None,
 ) -> Split[DatasetT]:
     """Splits a data set so that no background, or no foreground, stands on two sides.
 
@@ -91,10 +140,10 @@ def seeded_split(
     are added. The price is that fractions are met on average over groups, not exactly: with few groups, or groups of
     very different sizes, expect deviations (``summary()`` tells).
 
-    The exception: if a side would get no group at all, the group whose hash is nearest to the side's interval, of those
-    that do not stand alone on theirs, moves there. Which one that is does depend on the other groups, so that groups
-    may change sides when data are added. ``filled`` and ``summary()`` tell; then write down the split (the ids of its
-    sides) rather than make it again from more data.
+    There are three exceptions, in which the other groups matter, so that groups may change sides when data are added:
+    a side that would get no group at all is given the one whose hash is nearest, of those that do not stand alone on
+    theirs (``filled`` tells); ``stratify_by``; and groups that new pairs in ``merge`` join. In all three ``save`` the
+    split, and give its column as ``keep`` when data were added: then nothing moves.
 
     Args:
         dataset: A `PairedFgBgDataset`, a `SceneDataset`, or anything with their ``ids``, ``group_ids``, ``subset``
@@ -112,112 +161,102 @@ def seeded_split(
               background every test background, every foreground and nearly every depth map was seen in training, and
               the test measures memory.
         transforms: One per side (None: as stored); by default each keeps the transform of ``dataset``.
+        names: Names of the sides; by default the first of train, val, test.
+        keep: Name of the side of every sample that has one already, ``""`` for new ones, (N,); such as
+            ``dataset.manifest.column("split")``. What stands there stays, and only new groups are assigned.
+        stratify_by: Name of a column of the manifest, or one value per sample, (N,): each stratum is split in the
+            fractions as exactly as its groups allow, to within about the size of a group, and so is the whole. A group
+            belongs to the stratum of most of its samples. A column that is the same everywhere balances the sizes.
+        merge: By kind of group, pairs of groups that are kept together, such as near-duplicates of `similar_pictures`:
+            ``{"bg": duplicate_backgrounds(manifest)}``. A new group that joins groups of several kept sides belongs to
+            none.
 
     Raises:
-        SplitError: If there are fewer groups than sides, a group id is empty, or a side stays empty.
-        InvalidArgumentError: If fractions or transforms do not fit.
+        SplitError: If there are fewer groups than sides, a group id is empty, a side stays empty, or ``keep`` has a
+            group on two sides.
+        InvalidArgumentError: If fractions, names, transforms, strata or pairs do not fit.
+        UnknownNameError: If ``group_by``, a kept side, a column or a group in ``merge`` is not known.
 
     >>> from fgbgnet.data import Manifest, PairedFgBgDataset
     >>> names = [f"{n}.png" for n in range(40)]
     >>> manifest = Manifest.from_lists([f"bg_{n % 8}.png" for n in range(40)], names, names)
     >>> split = seeded_split(PairedFgBgDataset(manifest), (0.7, 0.3))
-    >>> train, test = split
-    >>> set(train.group_ids("bg")) & set(test.group_ids("bg"))
+    >>> train, val = split
+    >>> set(train.group_ids("bg")) & set(val.group_ids("bg"))
     set()
     """
-    _check_fractions(fractions)
-    if transforms is not None and not isinstance(transforms, Sequence):
-        raise InvalidArgumentError(
-            f"transforms is a single {type(transforms).__name__}; expected a sequence with one per side, such as "
-            "(train_transform(128), eval_transform(128))"
-        )
-    if transforms is not None and len(transforms) != len(fractions):
-        raise InvalidArgumentError(
-            f"{len(transforms)} transforms came for {len(fractions)} fractions; expected one per side"
-        )
-    kinds = _kinds(group_by)
+    check_fractions(fractions)
+    check_transforms(transforms, len(fractions))
+    kinds = group_kinds(group_by)
+    sides_named = side_names(names, len(fractions))
+    known = None if keep is None else side_numbers(keep, sides_named, len(dataset.ids))
+    strata = None if stratify_by is None else strata_of(dataset, stratify_by)
+    request = Request(fractions, sides_named, seed, known, strata)
+    pairs = pairs_by_kind(merge, kinds)
     if kinds:
-        assigned = [_assign(dataset.group_ids(kind), kind, fractions, seed) for kind in kinds]
+        assigned = [assign(dataset.group_ids(kind), kind, request, pairs.get(kind, ())) for kind in kinds]
     else:
-        assigned = [_assign(dataset.ids, "id", fractions, seed)]
+        assigned = [assign(dataset.ids, "id", request)]
     sides = assigned[0][0]
     for other, _ in assigned[1:]:
-        sides = np.where(sides == other, sides, _NO_SIDE)
-    parts: list[DatasetT] = []
-    for side in range(len(fractions)):
-        rows = np.flatnonzero(sides == side)
-        if not len(rows):
-            raise SplitError(
-                f"no sample has both its background and its foreground on side {side} of {tuple(fractions)}; "
-                "hold out one of them (group_by='bg' or 'fg'), take another seed, or give larger fractions"
-            )
-        part = dataset.subset(rows)
-        parts.append(part if transforms is None else part.with_transform(transforms[side]))
-    held_out = " and ".join({"bg": "backgrounds", "fg": "foregrounds"}[kind] for kind in kinds)
-    description = f"split by {held_out or 'single samples (this leaks backgrounds and foregrounds)'}, seed {seed}"
-    filled = any(was_filled for _, was_filled in assigned)
-    split = Split(parts, int((sides == _NO_SIDE).sum()), description, filled)
+        sides = np.where(sides == other, sides, NO_SIDE)
+    description = _describe(kinds, seed, known, stratify_by)
+    split = Split.of(dataset, sides, sides_named, transforms, description, any(filled for _, filled in assigned))
     if split.dropped or split.filled:
         _log.info(split.summary())
     return split
 
 
-def _kinds(group_by: GroupBy | Sequence[GroupBy] | None) -> tuple[GroupBy, ...]:
-    given = () if group_by is None else (group_by,) if isinstance(group_by, str) else tuple(group_by)
-    for kind in given:
-        if kind not in get_args(GroupBy):
-            raise UnknownNameError("group_by", str(kind), get_args(GroupBy), "Or ('bg', 'fg') for both, or None.")
-    return cast(tuple[GroupBy, ...], tuple(dict.fromkeys(given)))
+def load_split(
+    dataset: DatasetT,
+    names: Sequence[str] | None = None,
+    transforms: Sequence[SampleTransform | None] | None = None,
+) -> Split[DatasetT]:
+    """Divides a data set as its manifest says, in the column ``split``.
 
+    Args:
+        dataset: A `PairedFgBgDataset`, or anything else with a ``manifest``.
+        names: Sides that are wanted, in this order; by default all: train, val, test, then others by name.
+        transforms: One per side; by default each keeps the transform of ``dataset``.
 
-def _check_fractions(fractions: Sequence[float]) -> None:
-    if isinstance(fractions, str) or not hasattr(fractions, "__len__"):
-        raise InvalidArgumentError(
-            f"fractions is {fractions!r}; expected a sequence with one share per side, such as (0.7, 0.3)"
-        )
-    good = len(fractions) >= 1 and all(0 < f <= 1 for f in fractions)
-    if not good or not math.isclose(math.fsum(fractions), 1, abs_tol=1e-6):
-        raise InvalidArgumentError(f"fractions are {tuple(fractions)}; expected positive shares that add up to 1")
+    Raises:
+        SplitError: If there is no manifest, or its column ``split`` is empty.
+        UnknownNameError: If no sample stands on a side that is wanted.
 
-
-def _assign(
-    groups: Sequence[str] | npt.NDArray[Any], kind: str, fractions: Sequence[float], seed: int
-) -> tuple[Sides, bool]:
-    """Side of every sample, (N,); and whether one had to be filled."""
-    names = [str(group) for group in groups]
-    unique = sorted(set(names))
-    empty = names.count("")
-    if empty:
+    >>> from fgbgnet.data import Manifest, PairedFgBgDataset
+    >>> frames = ["1.png", "2.png", "3.png"]
+    >>> manifest = Manifest.from_lists("room.png", frames, frames, split=["val", "train", ""])
+    >>> train, val = load_split(PairedFgBgDataset(manifest))
+    >>> train.ids.tolist(), val.ids.tolist()
+    (['2'], ['1'])
+    """
+    manifest = getattr(dataset, "manifest", None)
+    codes, found = encode(manifest.column("split")) if manifest is not None else (np.zeros(0, np.int64), [""])
+    there = sorted(set(found) - {""}, key=lambda name: (SIDES.index(name) if name in SIDES else len(SIDES), name))
+    if not there:
         raise SplitError(
-            f"{kind}_id is empty for {empty} of {len(names)} samples, so {kind} cannot be held out; give the "
-            f"manifest a {kind}_id column, or split by something else (group_by)"
+            "the data set has no split: its manifest has no column 'split', or an empty one. Write one with "
+            "seeded_split(...).save(path), or on the command line with fgbgnet split"
         )
-    if len(unique) < len(fractions):
-        what = {"bg": "backgrounds", "fg": "foregrounds"}.get(kind, "samples")
-        raise SplitError(
-            f"{len(unique)} {what} came for {len(fractions)} sides; every side needs at least one of its own. Add "
-            "data, ask for fewer sides, or split by something else (group_by)"
-        )
-    # 53 bits: exact as a float on every platform.
-    places = {group: (hash64(f"{seed}/{kind}/{group}") >> 11) / 2**53 for group in unique}
-    bounds = [0.0, *(math.fsum(fractions[: i + 1]) for i in range(len(fractions) - 1)), 1.0]
-    sides = {group: int(np.searchsorted(bounds, place, side="right")) - 1 for group, place in places.items()}
-    filled = _fill_empty_sides(sides, places, bounds)
-    return np.array([sides[name] for name in names], dtype=np.int64), filled
+    wanted = tuple(there) if names is None else tuple(names)
+    for name in wanted:
+        if name not in there:
+            raise UnknownNameError("side of the split", str(name), there)
+    if len(set(wanted)) < len(wanted) or not wanted:
+        raise InvalidArgumentError(f"names are {wanted}; expected each side once")
+    number = np.array([wanted.index(name) if name in wanted else NO_SIDE for name in found], np.int64)
+    return Split.of(dataset, number[codes], wanted, transforms, "split of the manifest")
 
 
-def _fill_empty_sides(sides: dict[str, int], places: dict[str, float], bounds: list[float]) -> bool:
-    """Gives every side without a group one; returns whether there was such a side."""
-    filled = False
-    for side in range(len(bounds) - 1):
-        taken = list(sides.values())
-        if side in taken:
-            continue
-        filled = True
-        low, high = bounds[side], bounds[side + 1]
-        movable = [group for group, current in sides.items() if taken.count(current) > 1]
-        sides[min(movable, key=lambda group: (max(low - places[group], places[group] - high), group))] = side
-    return filled
+def _describe(kinds: Sequence[GroupBy], seed: int, known: Codes | None, stratify_by: str | Names | None) -> str:
+    held_out = " and ".join({"bg": "backgrounds", "fg": "foregrounds"}[kind] for kind in kinds)
+    text = f"split by {held_out or 'single samples (this leaks backgrounds and foregrounds)'}, seed {seed}"
+    if stratify_by is not None:
+        text += f", stratified by {stratify_by}" if isinstance(stratify_by, str) else ", stratified"
+    if known is not None:
+        kept = int((known != NO_SIDE).sum())
+        text += f", {kept} samples kept on their side and {len(known) - kept} others"
+    return text
 
 
-__all__ = ["Split", "SplittableDataset", "seeded_split"]
+__all__ = ["SIDES", "Split", "SplittableDataset", "load_split", "seeded_split"]

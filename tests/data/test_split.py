@@ -122,7 +122,7 @@ def test_a_split_unpacks_pickles_and_sums_up():
     split = seeded_split(make([(b, 0) for b in range(10)]), (0.5, 0.5), seed=4)
     train, test = split
     assert isinstance(split, Split)
-    assert f"split by backgrounds, seed 4: {len(train)} (" in split.summary()
+    assert f"split by backgrounds, seed 4: train {len(train)} (" in split.summary()
     assert pickle.loads(pickle.dumps(split)).summary() == split.summary()
     assert Counter(map(len, split)) == Counter([len(train), len(test)])
 
@@ -160,7 +160,7 @@ def test_works_on_any_data_set_with_the_four_methods():
             InvalidArgumentError,
             "transforms is a single JointTransform; expected a sequence with one per side",
         ),
-        ({"fractions": (0.7, 0.3), "transforms": [None]}, InvalidArgumentError, "1 transforms came for 2 fractions"),
+        ({"fractions": (0.7, 0.3), "transforms": [None]}, InvalidArgumentError, "1 transforms came for 2 sides"),
         ({"fractions": (0.7, 0.3), "group_by": "background"}, UnknownNameError, "group_by 'background'"),
         ({"fractions": (0.7, 0.3), "group_by": ("bg", "fgs")}, UnknownNameError, "'fgs'; the nearest are 'fg'"),
         ({"fractions": (0.4, 0.3, 0.3)}, SplitError, "2 backgrounds came for 3 sides"),
