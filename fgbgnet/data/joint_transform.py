@@ -1,15 +1,17 @@
 """One joint transform: what happens to the four layers of a sample, together and apart."""
 
-import math
-import random
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import replace
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fgbgnet.data.albumentations_guard import import_albumentations
+from fgbgnet.data.albumentations_stage import AlbumentationsStage, check_stage, is_albumentations
+from fgbgnet.data.arrays import ByteArray
+from fgbgnet.data.geometry import Resize, smallest_source
 from fgbgnet.data.layers import Layers
 from fgbgnet.data.seeding import sample_seed
 from fgbgnet.errors import InvalidArgumentError
@@ -18,6 +20,9 @@ from fgbgnet.types import Sample
 if TYPE_CHECKING:
     import albumentations
 
+LayersTransform: TypeAlias = Callable[[Layers, np.random.Generator], Layers]
+"""(decoded layers, the stream to draw from) -> layers."""
+
 PicturePerturbation: TypeAlias = Callable[[Tensor, int], Tensor]
 """(picture (3, H, W) in [0, 1], seed) -> picture."""
 
@@ -25,21 +30,40 @@ PairPerturbing: TypeAlias = Callable[[Sample, int], Sample]
 """(sample, seed) -> sample."""
 
 
+class BytesPerturbation(Protocol):
+    """A `PicturePerturbation` that also takes decoded pictures, which saves time."""
+
+    def of_bytes(self, picture: ByteArray, seed: int) -> ByteArray:
+        """(picture uint8 (H, W, 3), seed) -> picture; the one given is not changed."""
+        ...
+
+
+class LayersPerturbation(Protocol):
+    """A `PairPerturbing` that also takes decoded layers, which saves time."""
+
+    def of_layers(self, layers: Layers, seed: int) -> Layers:
+        """(layers, seed) -> layers; those given are not changed."""
+        ...
+
+
 class JointTransform:
     """Applies the three stages to a sample; a function of the sample and a seed.
 
     Args:
-        geometry: Albumentations transforms that move pixels (``DualTransform``), applied in order to all layers.
-        photometric: Albumentations transforms that change colours (``ImageOnlyTransform``), applied in order, with
-            the same draw, to ``bg`` and ``fg_bg``. Those that measure each picture (the contrast of ``ColorJitter``,
-            ``CLAHE``, ``Equalize``) still treat the two differently; see `fgbgnet.data.colour.SharedColorJitter`.
+        geometry: What moves pixels, applied in order to all layers: transforms of albumentations (``DualTransform``),
+            or any ``(layers, generator) -> layers`` such as `fgbgnet.data.geometry.RandomView`. Whatever moves them,
+            a mask stays binary and depth never crosses its contour, see `fgbgnet.data.labels.Labels`.
+        photometric: What changes colours of ``bg`` and ``fg_bg`` by one draw, in order: transforms of albumentations
+            (``ImageOnlyTransform``), or any ``(layers, generator) -> layers`` such as
+            `fgbgnet.data.colour.SharedColorJitter`. Those that measure each picture (the contrast of ``ColorJitter``,
+            ``CLAHE``, ``Equalize``) treat the two differently.
         perturb_bg: Applied to ``bg`` alone; any ``(picture, seed) -> picture``, such as `fgbgnet.synth.RandomPerturb`.
         perturb_fg_bg: Applied to ``fg_bg`` alone. It must not move pixels: mask and depth stay where they are.
         perturb_pair: Applied to the sample before these two; any ``(sample, seed) -> sample``, such as
             `fgbgnet.synth.RandomPairPerturb.sample`. Where pictures, mask and depth change, they change together.
 
     Raises:
-        InvalidArgumentError: If a transform stands in the wrong stage, or would interpolate masks.
+        InvalidArgumentError: If a transform stands in the wrong stage, or is none.
 
     >>> import torch
     >>> sample = {
@@ -53,8 +77,8 @@ class JointTransform:
 
     def __init__(
         self,
-        geometry: Sequence["albumentations.DualTransform"] = (),
-        photometric: Sequence["albumentations.ImageOnlyTransform"] = (),
+        geometry: Sequence["albumentations.DualTransform | LayersTransform"] = (),
+        photometric: Sequence["albumentations.ImageOnlyTransform | LayersTransform"] = (),
         perturb_bg: PicturePerturbation | None = None,
         perturb_fg_bg: PicturePerturbation | None = None,
         perturb_pair: PairPerturbing | None = None,
@@ -64,13 +88,18 @@ class JointTransform:
         self.perturb_bg = perturb_bg
         self.perturb_fg_bg = perturb_fg_bg
         self.perturb_pair = perturb_pair
-        self._compose: Any = _compose(self.geometry, self.photometric) if geometry or photometric else None
+        self._stages = _stages(self.geometry, self.photometric)
+        pictures = [perturb for perturb in (perturb_bg, perturb_fg_bg) if perturb is not None]
+        self._on_bytes = all(hasattr(perturb, "of_bytes") for perturb in pictures) and (
+            perturb_pair is None or hasattr(perturb_pair, "of_layers")
+        )
+        self._tensors_only = not self._stages and not (self._on_bytes and (pictures or perturb_pair is not None))
 
     def __call__(self, sample: Sample, seed: int | None = None) -> Sample:
         """Transforms a sample of tensors.
 
-        Where there is a geometry or a shared photometric stage, pictures pass through 8 bits, as in files. The
-        sample is not changed; layers that no stage touches are shared with it.
+        Where there is a geometry, a shared photometric stage, or a perturbation of this library, pictures pass through
+        8 bits, as in files. The sample is not changed; layers that no stage touches are shared with it.
 
         Args:
             sample: See `fgbgnet.Sample`.
@@ -78,35 +107,39 @@ class JointTransform:
         """
         if seed is None:
             seed = int(torch.randint(2**62, ()))
-        if self._compose is None:
+        if self._tensors_only:
             return self._perturb(sample.copy(), seed)
         return self.apply_layers(Layers.from_sample(sample), sample["id"], seed)
 
     def apply_layers(self, layers: Layers, id: str, seed: int) -> Sample:
-        """Transforms decoded layers: the fast path of `PairedFgBgDataset`."""
-        if self._compose is not None:
-            # One stream for all. Compose.set_random_seed would give every transform a generator of the same seed,
-            # so that, for one, exactly the flipped pictures were rotated; and left alone, every worker of a
-            # loader replays one stream.
-            self._compose.set_random_state(np.random.default_rng(seed), random.Random(seed))
-            known = {} if layers.mask_valid is None else {"mask_valid": layers.mask_valid.view(np.uint8)}
-            out = self._compose(
-                image=layers.bg,
-                fg_bg=layers.fg_bg,
-                mask=layers.mask,
-                depth=layers.depth,
-                depth_valid=layers.depth_valid.view(np.uint8),
-                **known,
-            )
-            layers = Layers(
-                out["image"],
-                out["fg_bg"],
-                out["mask"],
-                out["depth"],
-                out["depth_valid"].view(np.bool_),
-                out["mask_valid"].view(np.bool_) if known else None,
-            )
-        return self._perturb(layers.to_sample(id), seed)
+        """Transforms decoded layers of one size: the fast path of `PairedFgBgDataset`."""
+        if self._on_bytes:
+            return self.on_layers(layers, seed).to_sample(id)
+        return self._perturb(self._staged(layers, seed).to_sample(id), seed)
+
+    @property
+    def fixed_size(self) -> tuple[int, int] | None:
+        """(height, width) that all samples get, if that is all that happens to them; None otherwise."""
+        only = self.geometry[0] if len(self.geometry) == 1 and not self.photometric else None
+        perturbed = self.perturb_pair or self.perturb_bg or self.perturb_fg_bg
+        return (only.height, only.width) if isinstance(only, Resize) and perturbed is None else None
+
+    @property
+    def keeps_layers(self) -> bool:
+        """Whether no perturbation needs tensors, so that `on_layers` can be used."""
+        return self._on_bytes
+
+    def on_layers(self, layers: Layers, seed: int) -> Layers:
+        """Transforms decoded layers of one size to such; only where `keeps_layers` is true."""
+        return self._perturb_layers(self._staged(layers, seed), seed)
+
+    def _staged(self, layers: Layers, seed: int) -> Layers:
+        if self._stages:
+            rng = np.random.Generator(np.random.Philox(key=seed % 2**64))
+            for stage in self._stages:
+                layers = stage(layers, rng)
+                _check_result(layers, stage)
+        return layers
 
     def min_decoded_size(self, height: int, width: int) -> tuple[int, int] | None:
         """How small a picture may be decoded without losing anything that the result would show.
@@ -123,16 +156,20 @@ class JointTransform:
         >>> eval_transform(64).min_decoded_size(224, 224), train_transform(64).min_decoded_size(224, 224)
         ((64, 64), (102, 102))
         """
-        album = import_albumentations()
-        first = self.geometry[0] if self.geometry else None
-        if isinstance(first, album.Resize) and first.p == 1:
+        first: Any = self.geometry[0] if self.geometry else None
+        if hasattr(first, "min_decoded_size"):
+            least: tuple[int, int] = first.min_decoded_size(height, width)
+            return least
+        kind = type(first).__name__ if is_albumentations(first) and first.p == 1 else None
+        if kind == "Resize":
             return first.height, first.width
-        if isinstance(first, album.RandomResizedCrop) and first.p == 1:
+        if kind == "RandomResizedCrop":
             return smallest_source((height, width), first.size, first.scale[0], first.ratio)
         return None
 
+    # Other seeds than the geometry's, and others for each of the three: independent draws.
+
     def _perturb(self, sample: Sample, seed: int) -> Sample:
-        # Other seeds than the geometry's, and others for each of these: independent draws.
         if self.perturb_pair is not None:
             sample = self.perturb_pair(sample, sample_seed(seed, 0, "pair"))
         if self.perturb_bg is not None:
@@ -141,53 +178,60 @@ class JointTransform:
             sample["fg_bg"] = self.perturb_fg_bg(sample["fg_bg"], sample_seed(seed, 0, "fg_bg"))
         return sample
 
+    def _perturb_layers(self, layers: Layers, seed: int) -> Layers:
+        pair: Any = self.perturb_pair
+        bg: Any = self.perturb_bg
+        fg_bg: Any = self.perturb_fg_bg
+        if pair is not None:
+            layers = pair.of_layers(layers, sample_seed(seed, 0, "pair"))
+        if bg is not None:
+            layers = replace(layers, bg=bg.of_bytes(layers.bg, sample_seed(seed, 0, "bg")))
+        if fg_bg is not None:
+            layers = replace(layers, fg_bg=fg_bg.of_bytes(layers.fg_bg, sample_seed(seed, 0, "fg_bg")))
+        return layers
+
     def __repr__(self) -> str:
         lines = [f"  {name}: {getattr(self, name)!r}," for name in ("geometry", "photometric")]
         lines += [f"  {name}: {getattr(self, name)!r}," for name in ("perturb_pair", "perturb_bg", "perturb_fg_bg")]
         return "\n".join(["JointTransform(", *lines, ")"])
 
 
-def smallest_source(
-    stored: tuple[int, int], size: tuple[int, int], scale: float, ratio: tuple[float, float]
-) -> tuple[int, int]:
-    """Size at which the smallest crop of a resized crop, at its flattest or tallest, still fills the output.
-
-    Args:
-        stored: (height, width) of the picture.
-        size: (height, width) of the output.
-        scale: The smallest share of the area that a crop keeps.
-        ratio: Range of width / height of crops.
-    """
-    side = math.sqrt(scale * stored[0] * stored[1])
-    zoom = max(size[1] / (side * math.sqrt(ratio[0])), size[0] * math.sqrt(ratio[1]) / side)
-    return math.ceil(zoom * stored[0]), math.ceil(zoom * stored[1])
-
-
-def _compose(geometry: Sequence[Any], photometric: Sequence[Any]) -> Any:  # noqa: ANN401 - albumentations is untyped
-    album = import_albumentations()
-    _check_stage("geometry", geometry, album.DualTransform, "moves pixels (a DualTransform)", album)
-    _check_stage("photometric", photometric, album.ImageOnlyTransform, "leaves them (an ImageOnlyTransform)", album)
-    # Layers agree in size when they come here, so that albumentations need not check it again.
-    return album.Compose(
-        [*geometry, *photometric],
-        additional_targets={"fg_bg": "image", "depth": "mask", "depth_valid": "mask", "mask_valid": "mask"},
-        is_check_shapes=False,
-    )
+def _stages(geometry: Iterable[Any], photometric: Iterable[Any]) -> list[LayersTransform]:
+    transforms: list[Any] = []
+    for name, given in {"geometry": geometry, "photometric": photometric}.items():
+        for transform in given:
+            if is_albumentations(transform):
+                check_stage(name, [transform])
+            elif not callable(transform):
+                raise InvalidArgumentError(
+                    f"{name} holds {transform!r}; expected transforms of albumentations, or callables "
+                    "(layers, generator) -> layers"
+                )
+            transforms.append(transform)
+    stages: list[LayersTransform] = []
+    for foreign, group in groupby(transforms, is_albumentations):
+        stages += [AlbumentationsStage(list(group))] if foreign else list(group)
+    return stages
 
 
-def _check_stage(stage: str, transforms: Iterable[Any], kind: Any, meaning: str, album: Any) -> None:  # noqa: ANN401
-    for transform in transforms:
-        if isinstance(transform, album.BaseCompose):
-            _check_stage(stage, transform.transforms, kind, meaning, album)
-        elif not isinstance(transform, kind | album.NoOp):
-            raise InvalidArgumentError(
-                f"{stage} holds {type(transform).__name__}; expected an albumentations transform that {meaning}"
-            )
-        elif getattr(transform, "mask_interpolation", 0) not in (0, 6):  # cv2.INTER_NEAREST, INTER_NEAREST_EXACT
-            raise InvalidArgumentError(
-                f"{stage} holds {type(transform).__name__} with mask_interpolation={transform.mask_interpolation}; "
-                "expected cv2.INTER_NEAREST or INTER_NEAREST_EXACT: masks are binary, and averages of depth are untrue"
-            )
+def _check_result(layers: object, stage: LayersTransform) -> None:
+    name = getattr(stage, "__name__", type(stage).__name__)
+    if not isinstance(layers, Layers):
+        raise InvalidArgumentError(
+            f"{name} gave a {type(layers).__name__}; expected a transform of layers to give fgbgnet.data.Layers back"
+        )
+    labels = (layers.mask, layers.depth, layers.depth_valid, layers.fg_bg[..., 0], layers.bg[..., 0])
+    if any(layer.shape != layers.size for layer in labels):
+        raise InvalidArgumentError(
+            f"{name} gave layers of the shapes {[layer.shape for layer in labels]}; expected one size for all"
+        )
 
 
-__all__ = ["JointTransform", "PairPerturbing", "PicturePerturbation"]
+__all__ = [
+    "BytesPerturbation",
+    "JointTransform",
+    "LayersPerturbation",
+    "LayersTransform",
+    "PairPerturbing",
+    "PicturePerturbation",
+]

@@ -1,16 +1,17 @@
 """A sample as decoded arrays, and what makes a sample of tensors valid."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, replace
+from typing import Self
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from fgbgnet.data.decode import BoolArray, ByteArray, FloatArray
+from fgbgnet.data.arrays import BoolArray, ByteArray, FloatArray
+from fgbgnet.data.labels import Labels
+from fgbgnet.data.resampling import Resampling, Scaling, Size, cut, resize
 from fgbgnet.errors import InvalidArgumentError, PictureError
 from fgbgnet.types import Sample
 
@@ -61,7 +62,7 @@ class Layers:
         sample = Sample(
             bg=_to_tensor(self.bg),
             fg_bg=_to_tensor(self.fg_bg),
-            mask=torch.from_numpy(np.ascontiguousarray(self.mask)).float()[None],
+            mask=torch.from_numpy(self.mask.astype(np.float32))[None],
             depth=torch.from_numpy(np.array(self.depth))[None],
             depth_valid=torch.from_numpy(np.array(self.depth_valid))[None],
             id=id,
@@ -70,36 +71,72 @@ class Layers:
             sample["mask_valid"] = torch.from_numpy(np.array(self.mask_valid))[None]
         return sample
 
-    def matched(self, names: Mapping[str, str] | None = None) -> Self:
-        """Brings every layer to the size of ``fg_bg``.
+    def matched(self, names: Mapping[str, str] | None = None, size: Size | None = None) -> Self:
+        """Brings every layer to the size of ``fg_bg``, or to another.
 
-        Pictures by area (smaller) or bilinear (larger) interpolation, the others by the nearest pixel.
+        By area (smaller) or bilinear (larger) interpolation. A mask is 1 where at least half of what it covers is;
+        depth is averaged on its own side of the mask alone; see `fgbgnet.data.labels.Labels`.
 
         Args:
             names: How errors call the layers, such as their paths; ``bg``, ``fg_bg``, ``mask``, ``depth`` by default.
+            size: (height, width) that is wanted; that of ``fg_bg`` by default.
 
         Raises:
             PictureError: If the aspect ratio of a layer differs from that of ``fg_bg`` by more than 5 %.
         """
-        size = self.fg_bg.shape[:2]
-        for name in ("bg", "mask", "depth", "mask_valid"):
-            if getattr(self, name) is None:
-                continue
-            shape = getattr(self, name).shape[:2]
-            if not _same_aspect(shape, size):
+        frame_size = self.size
+        shapes = {
+            name: layer.shape[:2]
+            for name in ("bg", "mask", "depth", "mask_valid")
+            if (layer := getattr(self, name)) is not None
+        }
+        for name, shape in shapes.items():
+            if not same_aspect(shape, frame_size):
                 called, frame = ((names or {}).get(key) or key for key in (name, "fg_bg"))
                 raise PictureError(
-                    f"{called} is {shape[1]} x {shape[0]} pixels, but {frame} is {size[1]} x {size[0]}; layers of one "
-                    "sample may differ in scale, not in shape: is it another sample's, cropped, or turned on its side? "
-                    "Crop or turn the files alike"
+                    f"{called} is {shape[1]} x {shape[0]} pixels, but {frame} is {frame_size[1]} x {frame_size[0]}; "
+                    "layers of one sample may differ in scale, not in shape: is it another sample's, cropped, or turned "
+                    "on its side? Crop or turn the files alike"
                 )
+        size = size or frame_size
+        bg, fg_bg = resize(self.bg, size), resize(self.fg_bg, size)
+        labels = self.labels if set(shapes.values()) == {size} else _matched_labels(self.labels, size)
+        return type(self)(bg, fg_bg, labels.mask, labels.depth, labels.depth_valid, labels.mask_valid)
+
+    @property
+    def size(self) -> Size:
+        """(height, width) of ``fg_bg``, and once they are `matched` of all layers."""
+        height, width = self.fg_bg.shape[:2]
+        return height, width
+
+    @property
+    def labels(self) -> Labels:
+        """All but the pictures."""
+        return Labels(self.mask, self.depth, self.depth_valid, self.mask_valid)
+
+    def cut(self, top: int, left: int, height: int, width: int) -> Self:
+        """A part of every layer, of one size; beyond the border it is mirrored about the last pixel."""
+        box = top, left, height, width
+        known = None if self.mask_valid is None else cut(self.mask_valid.view(np.uint8), *box).view(np.bool_)
         return type(self)(
-            _resize_picture(self.bg, size),
-            self.fg_bg,
-            _resize_nearest(self.mask, size),
-            _resize_nearest(self.depth, size),
-            _resize_nearest(self.depth_valid.view(np.uint8), size).view(np.bool_),
-            None if self.mask_valid is None else _resize_nearest(self.mask_valid.view(np.uint8), size).view(np.bool_),
+            cut(self.bg, *box),
+            cut(self.fg_bg, *box),
+            cut(self.mask, *box),
+            cut(self.depth, *box),
+            cut(self.depth_valid.view(np.uint8), *box).view(np.bool_),
+            known,
+        )
+
+    def resampled(self, resampling: Resampling) -> Self:
+        """Every layer, of one size, at other places: pictures by averages, labels as by `Labels.rebuilt`."""
+        labels = self.labels.rebuilt(resampling.planes(self.labels.planes()))
+        return type(self)(
+            resampling.picture(self.bg),
+            resampling.picture(self.fg_bg),
+            labels.mask,
+            labels.depth,
+            labels.depth_valid,
+            labels.mask_valid,
         )
 
 
@@ -154,7 +191,7 @@ def _check_values(sample: dict[str, Tensor], source: str) -> None:
         )
 
 
-def _same_aspect(shape: tuple[int, ...], size: tuple[int, ...]) -> bool:
+def same_aspect(shape: tuple[int, ...], size: tuple[int, ...]) -> bool:
     (height, width), (full_height, full_width) = sorted((shape, size), key=lambda sides: sides[0] * sides[1])
     ratio = width * full_height / (height * full_width)
     # The sides of small files are rounded to whole pixels.
@@ -171,23 +208,26 @@ def _to_bytes(picture: Tensor) -> ByteArray:
 
 
 def _to_tensor(picture: ByteArray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).float().div_(255)
+    # Plane by plane, which takes half the time of a transposed copy.
+    planes = np.empty((3, *picture.shape[:2]), np.float32)
+    for plane, channel in zip(planes, cv2.split(picture), strict=True):
+        np.copyto(plane, channel)
+    planes /= 255
+    return torch.from_numpy(planes)
 
 
-def _resize_picture(picture: ByteArray, size: tuple[int, ...]) -> ByteArray:
-    if picture.shape[:2] == size:
-        return picture
-    smaller = size[0] < picture.shape[0] or size[1] < picture.shape[1]
-    resized: Any = cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-    return resized  # type: ignore[no-any-return]
-
-
-def _resize_nearest(layer: npt.NDArray[Any], size: tuple[int, ...]) -> npt.NDArray[Any]:
-    # INTER_NEAREST would be half a pixel off the pictures.
-    if layer.shape == size:
-        return layer
-    resized: Any = cv2.resize(layer, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-    return resized  # type: ignore[no-any-return]
+def _matched_labels(labels: Labels, size: Size) -> Labels:
+    """Labels whose layers may differ in size."""
+    known = labels.mask_valid
+    plain = Labels(labels.mask, np.zeros_like(labels.mask, np.float32), np.zeros_like(labels.mask, np.bool_))
+    scaling = Scaling(size)
+    mask = plain.rebuilt(scaling.planes(plain.planes())).mask
+    if known is not None:
+        known = scaling.planes([known.astype(np.float32)])[0] > 1 - 1e-5
+    # Depth is averaged among pixels of its own grid, so the mask must be brought to it.
+    of_depth = plain.rebuilt(Scaling(labels.depth.shape).planes(plain.planes())).mask
+    own = Labels(of_depth, labels.depth, labels.depth_valid)
+    return replace(own.rebuilt(scaling.planes(own.planes()), mask), mask_valid=known)
 
 
 __all__ = ["Layers", "check_sample"]

@@ -2,8 +2,9 @@
 
 Three stages, each optional:
 
-1. *Geometry*, one draw for all layers. Pictures are interpolated, masks and depth are not: a mask stays binary, and no
-   depth appears that was not measured (an average across a contour belongs to neither side).
+1. *Geometry*, one draw for all layers. All are interpolated, masks and depth in ways of their own: a mask is
+   binary again after it, and depth is averaged on one side of the contour alone (an average across it belongs to
+   neither).
 2. *Shared photometrics*, one draw for ``bg`` and ``fg_bg``: another camera, another time of day.
 3. *Perturbations*, first of the pair, then of ``bg`` or ``fg_bg`` alone: how a real background differs from the frame.
 
@@ -17,7 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fgbgnet.data.albumentations_guard import import_albumentations
+from fgbgnet.data.albumentations_stage import is_albumentations
+from fgbgnet.data.colour import SharedColorJitter
+from fgbgnet.data.geometry import RandomView, Resize
 from fgbgnet.data.joint_transform import JointTransform, PairPerturbing, PicturePerturbation
 from fgbgnet.data.layers import check_sample
 from fgbgnet.data.seeding import seeded
@@ -45,8 +48,8 @@ def train_transform(
         scale: Range of the share of the picture's area that a crop keeps.
         ratio: Range of the change of the aspect ratio.
         flip: Probability of a horizontal flip.
-        rotate: Largest rotation in degrees, in half of the samples; what it uncovers is filled by reflection, in all
-            layers alike.
+        rotate: Largest rotation in degrees, in half of the samples. It shows what lies beside the crop, and beyond the
+            border of the picture its mirror image, in all layers alike.
         jitter: Strength of the brightness, contrast and saturation changes that both pictures share, and a tenth
             of it for the hue; 0 turns them off. Pixels that are equal in both pictures stay equal.
         perturb_bg: Probability that the background is perturbed on its own: moved, re-exposed, shadowed, compressed.
@@ -77,26 +80,13 @@ def train_transform(
         raise InvalidArgumentError(f"scale is {scale}; expected (low, high) with 0 < low <= high <= 1")
     if not 0 < ratio[0] <= ratio[1]:
         raise InvalidArgumentError(f"ratio is {ratio}; expected (low, high) with 0 < low <= high")
-    import cv2
-
-    from fgbgnet.data.colour import SharedColorJitter
     from fgbgnet.synth.perturb import PERTURBATIONS, RandomPerturb  # here: synth imports this module in turn
 
-    album = import_albumentations()
-    # INTER_NEAREST_EXACT, because INTER_NEAREST is half a pixel off the pictures.
-    crop = album.RandomResizedCrop(
-        (height, width), scale, ratio, mask_interpolation=cv2.INTER_NEAREST_EXACT, area_for_downscale="image"
-    )
-    geometry = [crop]
-    if flip:
-        geometry.append(album.HorizontalFlip(p=flip))
-    if rotate:
-        geometry.append(album.Affine(rotate=(-rotate, rotate), border_mode=cv2.BORDER_REFLECT_101, p=0.5))
     span = (1 - jitter, 1 + jitter)
-    colour = SharedColorJitter(span, span, span, (-jitter / 10, jitter / 10), p=0.8)
+    colour = SharedColorJitter(span, span, span, (-jitter / 10, jitter / 10))
     still = [name for name, perturbation in PERTURBATIONS.items() if not perturbation.geometric]
     return JointTransform(
-        geometry,
+        [RandomView((height, width), scale, ratio, flip, rotate)],
         [colour] if jitter else [],
         RandomPerturb(perturb_bg, max_severity=max_severity) if perturb_bg else None,
         RandomPerturb(perturb_fg_bg, max_severity=max_severity, names=still) if perturb_fg_bg else None,
@@ -131,13 +121,7 @@ def eval_transform(size: int | tuple[int, int] | None = None) -> JointTransform:
     """
     if size is None:
         return JointTransform()
-    import cv2
-
-    height, width = _size(size)
-    resize = import_albumentations().Resize(
-        height, width, mask_interpolation=cv2.INTER_NEAREST_EXACT, area_for_downscale="image"
-    )
-    return JointTransform([resize])
+    return JointTransform([Resize(*_size(size))])
 
 
 def apply_transform(transform: SampleTransform, sample: Sample, seed: int) -> Sample:
@@ -171,8 +155,7 @@ def check_transform(transform: object) -> None:
     """
     if transform is not None and not callable(transform):
         raise InvalidArgumentError(f"transform is {transform!r}; expected a callable Sample -> Sample, or None")
-    kinds = {kind.__name__: kind.__module__ for kind in type(transform).__mro__}
-    if any(kinds.get(name, "").startswith("albumentations") for name in ("BasicTransform", "BaseCompose")):
+    if is_albumentations(transform):
         raise InvalidArgumentError(
             f"transform is {type(transform).__name__} of albumentations, which takes no samples; wrap it in "
             "JointTransform(geometry=[...]), or JointTransform(photometric=[...]) if it changes colours"

@@ -1,38 +1,16 @@
-import itertools
 import pickle
+from dataclasses import replace
 
 import albumentations
-import cv2
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 from torchvision.transforms import v2
 
-from fgbgnet.data import JointTransform, Layers, apply_transform, check_sample, eval_transform, train_transform
+from fgbgnet.data import JointTransform, Layers, apply_transform, eval_transform, train_transform
 from fgbgnet.errors import InvalidArgumentError
-
-H, W = 48, 64
-SCALE = 4  # grey levels per pixel, so that rounding to 8 bits does not hide half a pixel
-
-
-def coordinates(height=H, width=W):
-    """Every layer tells where its pixels come from: red the column, green the row; depth and mask likewise."""
-    rows, columns = np.mgrid[:height, :width]
-    picture = np.stack([columns * SCALE, rows * SCALE, 0 * rows], -1).astype(np.uint8)
-    return Layers(
-        picture,
-        picture + np.array([0, 0, 200], np.uint8),
-        ((rows // 8 + columns // 8) % 2).astype(np.uint8),
-        (rows * 1000 + columns + 1).astype(np.float32),
-        (rows // 8 + columns // 8) % 3 > 0,
-    )
-
-
-def origins(depth):
-    """Row and column that each depth pixel came from."""
-    values = depth[0].numpy().round().astype(int) - 1
-    return values // 1000, values % 1000
+from tests.data.painted import H, W, check_painted, painted
 
 
 def noise_sample(seed=0, height=H, width=W, id="a"):
@@ -50,83 +28,6 @@ def noise_sample(seed=0, height=H, width=W, id="a"):
 
 def equal(first, second):
     return all(torch.equal(first[k], second[k]) if k != "id" else first[k] == second[k] for k in first | second)
-
-
-geometries = st.lists(
-    st.sampled_from(
-        [
-            albumentations.HorizontalFlip(p=0.5),
-            albumentations.VerticalFlip(p=0.5),
-            albumentations.Transpose(p=0.5),
-            albumentations.RandomRotate90(p=1),
-            albumentations.D4(p=1),
-            albumentations.RandomCrop(40, 40, p=1, pad_if_needed=True, border_mode=cv2.BORDER_REFLECT_101),
-            albumentations.RandomResizedCrop((56, 40), (0.3, 1), mask_interpolation=cv2.INTER_NEAREST_EXACT),
-            albumentations.Affine(scale=(0.7, 1.4), rotate=(-25, 25), shear=(-8, 8), border_mode=4, p=1),
-            albumentations.Perspective((0.02, 0.08), border_mode=cv2.BORDER_REFLECT_101, p=1),
-            albumentations.OneOf([albumentations.HorizontalFlip(p=1), albumentations.VerticalFlip(p=1)], p=1),
-        ]
-    ),
-    min_size=1,
-    max_size=3,
-)
-
-
-def check_layers_agree(sample, layers, tolerance):
-    check_sample(sample, "the transform")
-    rows, columns = origins(sample["depth"])
-    # Depth and mask take the nearest pixel of the same place, so they agree exactly with each other...
-    assert np.array_equal(sample["mask"][0].numpy(), layers.mask[rows, columns])
-    assert np.array_equal(sample["depth_valid"][0].numpy(), layers.depth_valid[rows, columns])
-    # ... and no value appears that was not there.
-    assert set(np.unique(sample["depth"].numpy())) <= set(np.unique(layers.depth))
-    for name in ("bg", "fg_bg"):
-        picture = sample[name].numpy() * 255 / SCALE
-        assert np.abs(picture[0] - columns).max() <= tolerance
-        assert np.abs(picture[1] - rows).max() <= tolerance
-    assert torch.equal(sample["bg"][:2], sample["fg_bg"][:2])
-
-
-@given(geometries, st.integers(0, 2**62))
-def test_coordinates_painted_into_all_layers_still_agree(transforms, seed):
-    layers = coordinates()
-    sample = JointTransform(transforms).apply_layers(layers, "a", seed)
-    # The nearest pixel is at most half a pixel off at each step, in source pixels; a crop may shrink them.
-    check_layers_agree(sample, layers, tolerance=0.75 + 1.25 * len(transforms))
-
-
-@given(st.integers(0, 2**62), st.sampled_from([(H, W), (24, 40), (96, 96), (33, 71)]))
-def test_coordinates_agree_in_the_preset(seed, size):
-    layers = coordinates()
-    transform = train_transform(size, jitter=0, perturb_bg=0, perturb_fg_bg=0, perturb_pair=0)
-    sample = transform.apply_layers(layers, "a", seed)
-    assert sample["mask"].shape == (1, *size)
-    check_layers_agree(sample, layers, tolerance=2.5)
-
-
-@pytest.mark.parametrize("factor", [2, 3, 5])  # 4 would be biased by how cv2 rounds exact halves
-def test_resizing_is_centred_in_every_layer(factor):
-    layers = coordinates()
-    sample = eval_transform((H * factor, W * factor)).apply_layers(layers, "a", 0)
-    rows, columns = origins(sample["depth"])
-    assert np.array_equal(rows, np.mgrid[: H * factor, : W * factor][0] // factor)
-    inner = (slice(factor, -factor), slice(factor, -factor))
-    offset = (sample["bg"][0].numpy() * 255 / SCALE - columns)[inner]
-    assert abs(offset.mean()) < 0.05  # half a pixel of drift would show as up to 0.5
-
-
-def test_shrinking_is_centred_in_every_layer():
-    # cv2.INTER_NEAREST takes the corner of each block of 3 x 3, the pictures' mean lies in its middle.
-    layers = coordinates(48, 63)
-    still = {"flip": 0, "rotate": 0, "jitter": 0, "perturb_bg": 0, "perturb_fg_bg": 0, "perturb_pair": 0}
-    for transform in (
-        eval_transform((16, 21)),
-        train_transform((16, 21), **still, scale=(1, 1), ratio=(63 / 48, 63 / 48)),
-    ):
-        sample = transform.apply_layers(layers, "a", 0)
-        rows, columns = origins(sample["depth"])
-        assert np.array_equal(rows, np.mgrid[:16, :21][0] * 3 + 1)
-        assert np.array_equal(sample["bg"][0].numpy() * 255 / SCALE, columns)
 
 
 @settings(max_examples=40)
@@ -153,7 +54,7 @@ def test_shared_photometrics_are_one_draw_for_both_pictures():
 
 
 def test_the_frame_is_never_moved_on_its_own():
-    layers = coordinates()
+    layers = painted()
     transform = train_transform((H, W), perturb_bg=0, perturb_fg_bg=1)
     names = transform.perturb_fg_bg.names
     assert "noise" in names
@@ -163,7 +64,7 @@ def test_the_frame_is_never_moved_on_its_own():
 
 
 def test_pairs_are_perturbed_before_their_pictures():
-    layers = coordinates()
+    layers = painted()
     layers.mask[:] = 0
     layers.mask[8:20, 10:24] = 1
     still = {"flip": 0, "rotate": 0, "jitter": 0, "scale": (1, 1), "ratio": (W / H, W / H)}
@@ -197,17 +98,6 @@ def test_perturb_pair_is_the_share_of_samples_that_change():
     counts = [len(augment.draw(seed)[0]) for seed in range(5000)]
     assert max(counts) == 1
     assert sum(counts) / 5000 == pytest.approx(0.3, abs=0.02)
-
-
-def test_flip_and_rotation_are_drawn_independently():
-    # Compose.set_random_seed gives every transform the same stream: there, exactly the flipped samples are rotated.
-    transform = JointTransform([albumentations.HorizontalFlip(p=0.5), albumentations.VerticalFlip(p=0.5)])
-    layers = coordinates(8, 8)
-    seen = set()
-    for seed in range(60):
-        rows, columns = origins(transform.apply_layers(layers, "a", seed)["depth"])
-        seen.add((bool(rows[0, 0]), bool(columns[0, 0])))
-    assert seen == set(itertools.product([False, True], repeat=2))
 
 
 @settings(max_examples=20)
@@ -261,7 +151,7 @@ def test_pickles():
     transform = train_transform(32)
     copy = pickle.loads(pickle.dumps(transform))
     assert equal(copy(noise_sample(), seed=4), transform(noise_sample(), seed=4))
-    assert "RandomResizedCrop" in repr(copy)
+    assert "RandomView" in repr(copy)
 
 
 V2 = v2.Compose([v2.RandomResizedCrop((H, W), scale=(0.5, 1)), v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()])
@@ -275,9 +165,9 @@ V2 = v2.Compose([v2.RandomResizedCrop((H, W), scale=(0.5, 1)), v2.RandomHorizont
 @settings(max_examples=25)
 @given(seed=st.integers(0, 2**62))
 def test_torchvision_v2_moves_all_layers_together(transform, seed):
-    layers = coordinates()
+    layers = painted()
     sample = apply_transform(transform, layers.to_sample("a"), seed)
-    check_layers_agree(sample, layers, tolerance=2.5)
+    check_painted(sample, tolerance=2.5)
 
 
 def test_the_two_pictures_are_perturbed_by_independent_draws():
@@ -291,13 +181,42 @@ def test_the_two_pictures_are_perturbed_by_independent_draws():
     assert equal(JointTransform(perturb_bg=darken, perturb_fg_bg=darken)(sample, seed=5), out)
 
 
+def crop_left(layers, rng):
+    """A transform as a user writes it."""
+    return layers.cut(0, int(rng.integers(8)), H, W // 2)
+
+
+def test_any_function_of_layers_may_be_a_stage():
+    transform = JointTransform([crop_left, albumentations.HorizontalFlip(p=1), crop_left], [lambda layers, rng: layers])
+    sample = transform.apply_layers(painted(), "a", 3)
+    assert sample["bg"].shape == (3, H, W // 2)
+    check_painted(sample, tolerance=0.01)
+    assert equal(sample, transform.apply_layers(painted(), "a", 3))
+    assert len({transform.apply_layers(painted(), "a", seed)["bg"].sum().item() for seed in range(10)}) > 3
+
+
+@pytest.mark.parametrize(
+    ("stage", "message"),
+    [
+        (lambda layers, rng: layers.bg, "<lambda> gave a ndarray; expected a transform of layers to give"),
+        (v2.RandomHorizontalFlip(), "RandomHorizontalFlip gave a tuple"),
+        (lambda layers, rng: replace(layers, mask=layers.mask[:5]), r"gave layers of the shapes \[\(5, 64\), \(48"),
+    ],
+)
+def test_stages_that_give_no_layers_back(stage, message):
+    with pytest.raises(InvalidArgumentError, match=message):
+        JointTransform([stage]).apply_layers(painted(), "a", 0)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: JointTransform([albumentations.GaussNoise()]), "geometry holds GaussNoise.*DualTransform"),
         (lambda: JointTransform((), [albumentations.HorizontalFlip()]), "photometric holds HorizontalFlip.*ImageOnly"),
         (lambda: JointTransform([albumentations.OneOf([albumentations.Blur()])]), "geometry holds Blur"),
-        (lambda: JointTransform([albumentations.Resize(8, 8, mask_interpolation=1)]), "mask_interpolation=1"),
+        (lambda: JointTransform([albumentations.Affine(fill_mask=1)]), "holds Affine with fill_mask=1.*expected 0"),
+        (lambda: JointTransform([8]), r"geometry holds 8; expected .* callables \(layers, generator\) -> layers"),
+        (lambda: JointTransform((), ["blur"]), "photometric holds 'blur'; expected"),
         (lambda: train_transform(0), "size is 0; expected a positive integer"),
         (lambda: eval_transform((3, 4, 5)), r"size is \(3, 4, 5\)"),
         (lambda: eval_transform(2.5), "size is 2.5"),
