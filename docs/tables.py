@@ -29,6 +29,8 @@ def insert(app, docname, source):
         text = text.replace("<!-- perturbations -->", perturbations())
     if "<!-- pair perturbations -->" in text:
         text = text.replace("<!-- pair perturbations -->", pair_perturbations())
+    if "<!-- audit kinds -->" in text:
+        text = text.replace("<!-- audit kinds -->", audit_kinds())
     for name, table in synth_tables.TABLES.items():
         if f"<!-- {name} -->" in text:
             text = text.replace(f"<!-- {name} -->", table(RESULTS / "synth"))
@@ -70,6 +72,14 @@ def pair_perturbations():
         for p in PAIR_PERTURBATIONS.values()
     ]
     return "\n".join([_line(["name", "what happened, and what the truth says", "targets"]), _line(["---"] * 3), *rows])
+
+
+def audit_kinds():
+    """Kinds of finding of `fgbgnet.data.audit.KINDS`."""
+    from fgbgnet.data.audit import KINDS
+
+    rows = [_line([f"`{kind.name}`", kind.severity, kind.meaning, kind.repair]) for kind in KINDS.values()]
+    return "\n".join([_line(["kind", "severity", "meaning", "what a repair does"]), _line(["---"] * 4), *rows])
 
 
 def results(folder=RESULTS):
