@@ -13,6 +13,7 @@ def evaluate(
     model: str,
     data: str,
     out: str,
+    split: str | None = None,
     size: int | None = None,
     batch_size: int = 16,
     num_workers: int = 0,
@@ -27,6 +28,7 @@ def evaluate(
         model: A model's or run's folder, or a floor: difference, compensated_difference.
         data: manifest.csv of data that the model has not seen.
         out: results.json.
+        split: Side of the manifest's column split, e.g. test; all rows by default.
         size: Side of the square to which pictures are brought; the model's own by default, their own for floors.
         batch_size: Pairs per step.
         num_workers: Processes that load data.
@@ -35,7 +37,7 @@ def evaluate(
         target: What it changes; by default the background, and for same_colour the frame.
         seed: Seed of the perturbation.
     """
-    from fgbgnet.data import PairedFgBgDataset, eval_transform
+    from fgbgnet.data import PairedFgBgDataset, eval_transform, load_split
     from fgbgnet.evaluation import evaluate as judge
     from fgbgnet.inference import load_model
 
@@ -43,10 +45,15 @@ def evaluate(
     judged = load_model(model)
     side = judged.input_size if size is None else size
     dataset = PairedFgBgDataset(data, eval_transform(side), seed=seed)
+    if split is not None:
+        (dataset,) = load_split(dataset, (split,))
+    elif len(sides := sorted(set(dataset.manifest.column("split").tolist()) - {""})) > 1:
+        print(f"The data have the sides {', '.join(sides)}; all are judged, --split judges one.")
     change = None if perturbation is None else (perturbation, severity, target)
     result = judge(judged, dataset, batch_size=batch_size, num_workers=num_workers, perturbation=change, seed=seed)
     seen = _seen_in_training(model, dataset)
     result.protocol["samples_on_backgrounds_seen_in_training"] = seen
+    result.protocol["split"] = split
     result.write(out)
     print(result.summary())
     if seen:

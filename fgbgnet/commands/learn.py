@@ -7,6 +7,7 @@ from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.files import check_output
 
 if TYPE_CHECKING:
+    from fgbgnet.data import PairedFgBgDataset
     from fgbgnet.models import DualHeadUNet
     from fgbgnet.types import DepthUnit
 
@@ -54,7 +55,8 @@ def train(
 ) -> None:
     """Train a model on the quadruples of a manifest.
 
-    A fifth of the backgrounds is held out for validation unless --val names a manifest. The run's folder holds the
+    If the manifest has a column split, the rows train are trained on and the rows val validated on. Otherwise a fifth
+    of the backgrounds is held out for validation, unless --val names a manifest. The run's folder holds the
     best model, the best and the last checkpoint, curves for TensorBoard, and metrics.csv; it can be given wherever a
     model is expected.
 
@@ -81,19 +83,12 @@ def train(
         resume: Go on from the last checkpoint in --out.
         overwrite: Remove the run that --out holds.
     """
-    from fgbgnet.data import PairedFgBgDataset, eval_transform, seeded_split, train_transform
+    from fgbgnet.data import PairedFgBgDataset
     from fgbgnet.training import FitConfig, fit
 
     check_output(out, folder=True)
     everything = PairedFgBgDataset(data, seed=seed)
-    transforms = (train_transform(size), eval_transform(size))
-    if val is None:
-        split = seeded_split(everything, (1 - HELD_OUT, HELD_OUT), seed, group_by="bg", transforms=transforms)
-        print(split.summary())
-        train_data, val_data = split
-    else:
-        train_data = everything.with_transform(transforms[0])
-        val_data = PairedFgBgDataset(val, transforms[1], seed=seed)
+    train_data, val_data, held_out = _train_and_val(everything, val, size, seed)
     if tasks is None:
         tasks = "mask,depth" if everything.has_depth else "mask"
         if not everything.has_depth:
@@ -113,9 +108,36 @@ def train(
     )
     network = _network(model, encoder, encoder_weights, init, size, everything.depth_unit, seed)
     print(network.summary(size))
-    facts = {"data": Path(data).name, "held_out": "backgrounds" if val is None else Path(val).name, "size": size}
+    facts = {"data": Path(data).name, "held_out": held_out, "size": size}
     result = fit(network, train_data, val_data, out, config, resume=resume, overwrite=overwrite, metadata=facts)
     print(f"{result.steps} steps in {result.seconds / 60:.1f} min; the best model is in {result.folder / 'model'}")
+
+
+def _train_and_val(
+    everything: "PairedFgBgDataset", val: str | None, size: int, seed: int
+) -> tuple["PairedFgBgDataset", "PairedFgBgDataset", str]:
+    """Training data, validation data, and in a word what the latter are."""
+    from fgbgnet.data import PairedFgBgDataset, eval_transform, load_split, seeded_split, train_transform
+
+    transforms = (train_transform(size), eval_transform(size))
+    sides = set(everything.manifest.column("split").tolist())
+    if val is None and {"train", "val"} <= sides:
+        split = load_split(everything, ("train", "val"), transforms)
+        print(split.summary())
+        return split[0], split[1], "split"
+    if sides != {""}:
+        split = load_split(everything, ("train",))
+        print(split.summary())
+        (everything,) = split
+    if val is not None:
+        return (
+            everything.with_transform(transforms[0]),
+            PairedFgBgDataset(val, transforms[1], seed=seed),
+            Path(val).name,
+        )
+    split = seeded_split(everything, (1 - HELD_OUT, HELD_OUT), seed, group_by="bg", transforms=transforms)
+    print(split.summary())
+    return split[0], split[1], "backgrounds"
 
 
 def _network(

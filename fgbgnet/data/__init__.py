@@ -2,6 +2,7 @@
 
 from fgbgnet.data.dataset import PairedFgBgDataset
 from fgbgnet.data.decode import read_depth, read_mask, read_rgb
+from fgbgnet.data.duplicates import duplicate_backgrounds
 from fgbgnet.data.hashes import near_duplicates
 from fgbgnet.data.layers import Layers, check_sample
 from fgbgnet.data.layouts import Blocks, match_patterns
@@ -30,6 +31,7 @@ __all__ = [
     "archive_limits",
     "check_sample",
     "collate_samples",
+    "duplicate_backgrounds",
     "eval_transform",
     "hash_thumbnails",
     "init_worker",

@@ -101,7 +101,7 @@ class Split(tuple[DatasetT, ...]):
         sizes = [len(side.ids) for side in self]
         total = sum(sizes)
         sides = ", ".join(f"{n} {size} ({size / total:.1%})" for n, size in zip(self.names, sizes, strict=True))
-        dropped = f"; {self.dropped} of {total + self.dropped} samples belong to no side" if self.dropped else ""
+        dropped = f"; {self.dropped} of {total + self.dropped} samples belong to none of them" if self.dropped else ""
         filled = "; too few groups: a side was filled up, so that groups may change sides when data are added"
         return f"{self._description}: {sides}{dropped}{filled if self.filled else ''}"
 

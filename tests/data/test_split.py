@@ -94,7 +94,7 @@ def test_both_groups_held_out_drops_exactly_the_mixed_samples(pairs, seed):
     for group in ("bg", "fg"):
         assert not set(split[0].group_ids(group)) & set(split[1].group_ids(group))
     if split.dropped:
-        assert f"{split.dropped} of {len(pairs)} samples belong to no side" in split.summary()
+        assert f"{split.dropped} of {len(pairs)} samples belong to none of them" in split.summary()
 
 
 @pytest.mark.parametrize("count", [2, 3, 4])

@@ -64,7 +64,7 @@ def test_sides_can_be_chosen_when_loading():
     assert chosen.dropped == 3
     assert (
         pickle.loads(pickle.dumps(chosen)).summary()
-        == "split of the manifest: test 1 (100.0%); 3 of 4 samples belong to no side"
+        == "split of the manifest: test 1 (100.0%); 3 of 4 samples belong to none of them"
     )
 
 
