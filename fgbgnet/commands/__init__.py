@@ -10,12 +10,13 @@ from fgbgnet.commands.check import check
 from fgbgnet.commands.judge import evaluate, predict
 from fgbgnet.commands.learn import demo, train
 from fgbgnet.commands.make import compose, synth
+from fgbgnet.commands.recordings import recordings
 from fgbgnet.commands.show import encoders, models
 from fgbgnet.commands.split import split
 
 COMMANDS: dict[str, Callable[..., int | None]] = {
     function.__name__: function
-    for function in (demo, synth, compose, depth, check, split, train, evaluate, predict, models, encoders)
+    for function in (demo, synth, compose, recordings, depth, check, split, train, evaluate, predict, models, encoders)
 }
 
 __all__ = ["COMMANDS", *COMMANDS]

@@ -9,7 +9,9 @@ from fgbgnet.data.layouts import Blocks, match_patterns
 from fgbgnet.data.leakage import Leak, leaks
 from fgbgnet.data.loader import SeededSampler, collate_samples, init_worker, make_loader
 from fgbgnet.data.manifest import Manifest
+from fgbgnet.data.recordings import index_cdnet, index_ocid, index_sbm_rgbd
 from fgbgnet.data.seeding import SharedEpoch, sample_seed, seeded
+from fgbgnet.data.shards import PairedShardDataset, Shard, ShardIndex, pack_shards
 from fgbgnet.data.similar import hash_thumbnails, picture_hash, same_picture, similar_pictures, thumbnail
 from fgbgnet.data.split import Split, load_split, seeded_split
 from fgbgnet.data.storage import list_names, read_bytes
@@ -24,7 +26,10 @@ __all__ = [
     "Leak",
     "Manifest",
     "PairedFgBgDataset",
+    "PairedShardDataset",
     "SeededSampler",
+    "Shard",
+    "ShardIndex",
     "SharedEpoch",
     "Split",
     "apply_transform",
@@ -34,6 +39,9 @@ __all__ = [
     "duplicate_backgrounds",
     "eval_transform",
     "hash_thumbnails",
+    "index_cdnet",
+    "index_ocid",
+    "index_sbm_rgbd",
     "init_worker",
     "leaks",
     "list_names",
@@ -41,6 +49,7 @@ __all__ = [
     "make_loader",
     "match_patterns",
     "near_duplicates",
+    "pack_shards",
     "picture_hash",
     "read_bytes",
     "read_depth",
