@@ -43,8 +43,9 @@ def decode_layers(
     with_mask_valid: bool = False,
     least: LeastSize | None = None,
     bg: ByteArray | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Layers:
-    """Decodes one sample and brings its layers to the size of ``fg_bg``.
+    """Decodes one sample and brings its layers to one size.
 
     Args:
         contents: Bytes of the files ``bg``, ``fg_bg`` and ``mask``, and of ``depth`` and ``mask_valid`` where there
@@ -55,6 +56,7 @@ def decode_layers(
         least: How small the pictures may be decoded, see `decode_rgb`. Masks and depth are always decoded in full:
             they would take as long, and lose their contours.
         bg: The background, if it is decoded already.
+        size: (height, width) of the layers; by default that of ``fg_bg``.
 
     Raises:
         PictureError, MaskError: If a file does not hold what it should, or layers differ in shape.
@@ -79,7 +81,7 @@ def decode_layers(
         layers.mask_valid = decode_mask(contents["mask_valid"], names["mask_valid"]).view(np.bool_)
     elif with_mask_valid:
         layers.mask_valid = np.ones(layers.mask.shape, np.bool_)
-    return layers.matched(names)
+    return layers.matched(names, size)
 
 
 __all__ = ["DepthDeclaration", "decode_layers"]

@@ -2,6 +2,8 @@
 
 import copy
 import operator
+import os
+from collections.abc import Sequence
 from types import EllipsisType
 from typing import TYPE_CHECKING, Self, TypeAlias, cast, get_args
 
@@ -9,9 +11,9 @@ from torch.utils.data import Dataset
 
 from fgbgnet.data.assemble import DepthDeclaration, decode_layers
 from fgbgnet.data.backgrounds import BackgroundCache
+from fgbgnet.data.batches import BatchWriter, SlabPool
 from fgbgnet.data.layers import Layers
 from fgbgnet.data.manifest import Column, Indices, Manifest
-from fgbgnet.data.plain import LeastSize
 from fgbgnet.data.seeding import SharedEpoch, sample_seed
 from fgbgnet.data.statistics import DatasetStatistics, collect_statistics
 from fgbgnet.data.storage import read_bytes
@@ -76,21 +78,41 @@ class PairedFgBgDataset(Dataset[Sample]):
         self.seed = seed
         self._epoch = SharedEpoch()
         self._backgrounds = BackgroundCache(background_cache)
+        self._pool = SlabPool()
 
     def __len__(self) -> int:
         return len(self.manifest)
 
+    def __getitems__(self, indices: Sequence[int]) -> list[Sample]:
+        """Samples of one batch, in its memory where they are alike; what loaders call."""
+        writer = BatchWriter(len(indices), self._pool)
+        for index in indices:
+            # What a subclass makes of a sample is left as it is.
+            made = self._make(index) if type(self).__getitem__ is PairedFgBgDataset.__getitem__ else self[index]
+            writer.add_layers(*made) if isinstance(made, tuple) else writer.add_sample(made)
+        return writer.samples()
+
     def __getitem__(self, index: int) -> Sample:
+        made = self._make(index)
+        return made[0].to_sample(made[1]) if isinstance(made, tuple) else made
+
+    def _make(self, index: int) -> tuple[Layers, str] | Sample:
+        """A transformed sample, as layers and id if that is possible."""
         index = operator.index(index)
         if not -len(self) <= index < len(self):
             raise IndexError(f"index {index} is out of range for {len(self)} samples")
         id = str(self.manifest.column("id")[index])
-        layers = self._load(index)
+        layers, transform = self._load(index), self.transform
+        if transform is None:
+            return layers, id
         seed = sample_seed(self.seed, self.epoch, id)
-        if isinstance(self.transform, JointTransform):
-            return self.transform.apply_layers(layers, id, seed)
-        sample = layers.to_sample(id)
-        return sample if self.transform is None else apply_transform(self.transform, sample, seed)
+        if not isinstance(transform, JointTransform):
+            return apply_transform(transform, layers.to_sample(id), seed)
+        return (
+            (transform.on_layers(layers, seed), id)
+            if transform.keeps_layers
+            else transform.apply_layers(layers, id, seed)
+        )
 
     def __repr__(self) -> str:
         return f"PairedFgBgDataset({len(self)} samples, root {str(self.manifest.root)!r}, seed {self.seed})"
@@ -173,17 +195,15 @@ class PairedFgBgDataset(Dataset[Sample]):
 
     def _load(self, index: int) -> Layers:
         row = {name: str(self.manifest.column(name)[index]) for name in (*_LAYERS, *_MEANING)}
-        names = {name: str(self.manifest.resolve(row[name])) for name in _LAYERS if row[name]}
-        least = self._least_size()
-        bg = self._backgrounds.read(names["bg"], least, None if least is None else self.transform)
+        names = {name: os.path.join(self.manifest.root, row[name]) for name in _LAYERS if row[name]}  # noqa: PTH118 - speed
+        transform = self.transform if isinstance(self.transform, JointTransform) else None
+        least, size = (None, None) if transform is None else (transform.min_decoded_size, transform.fixed_size)
+        bg = self._backgrounds.read(names["bg"], least, transform)
+        if size is None:
+            bg = bg.copy()  # so that a transform may do with it what it likes
         contents = {name: read_bytes(path) for name, path in names.items() if name != "bg"}
-        # A copy of the background, so that a transform may do with it what it likes.
-        return decode_layers(
-            contents, names, DepthDeclaration.from_row(row), self.manifest.has_mask_valid, least, bg.copy()
-        )
-
-    def _least_size(self) -> LeastSize | None:
-        return self.transform.min_decoded_size if isinstance(self.transform, JointTransform) else None
+        declaration = DepthDeclaration.from_row(row)
+        return decode_layers(contents, names, declaration, self.manifest.has_mask_valid, least, bg, size)
 
 
 __all__ = ["PairedFgBgDataset", "Transform"]

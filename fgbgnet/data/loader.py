@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
+from fgbgnet.data.batches import SampleList
 from fgbgnet.data.seeding import hash64
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.types import Sample
@@ -139,6 +140,8 @@ def collate_samples(samples: Sequence[Sample]) -> Sample:
     Raises:
         InvalidArgumentError: If they differ in size; the message names two that do.
     """
+    if isinstance(samples, SampleList):
+        return samples.batch
     first = samples[0]["fg_bg"].shape
     for sample in samples:
         if sample["fg_bg"].shape != first:

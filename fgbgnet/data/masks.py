@@ -149,11 +149,10 @@ def _array_to_bytes(values: npt.NDArray[Any], name: str) -> ByteArray:
 
 
 def _binarise(levels: ByteArray, name: str, lossless: bool) -> ByteArray:
-    counts = cv2.calcHist([levels], [0], None, [256], [0, 256]).ravel()  # one look at the pixels answers all questions
-    top = int(np.flatnonzero(counts)[-1])
+    top = int(levels.max())
     if lossless and top == 1:
         return levels.copy()
-    grey = float(counts[_GREY[0] : _GREY[1] + 1].sum() / levels.size)
+    grey = cv2.countNonZero(cv2.inRange(levels, *_GREY)) / levels.size
     if grey > _MAX_GREY_SHARE:
         raise MaskError(
             f"{name} is grey on {grey:.0%} of its pixels, so it is no mask; is it a depth map or a photograph? "

@@ -63,28 +63,29 @@ def read_header(content: bytes) -> JpegHeader | None:
     return None
 
 
-def decode_jpeg(content: bytes, header: JpegHeader, reduce: int = 1) -> ByteArray | None:
+def decode_jpeg(content: bytes, header: JpegHeader, reduce: int = 1, grey: bool = False) -> ByteArray | None:
     """Decodes a plain JPEG file; None where that is not possible without care, or not without loss.
 
     Args:
         content: Bytes of the file.
         header: What `read_header` said of them.
         reduce: 1, 2, 4 or 8: the sides are divided by it (and rounded up) while decoding.
+        grey: Whether to decode the luma of a coloured file alone.
 
     Returns:
-        uint8 (H, W) of a grey file, (H, W, 3) RGB of another: what Pillow gives, to the bit.
+        uint8 (H, W) if it is grey, (H, W, 3) RGB otherwise: what Pillow gives, to the bit.
     """
     if simplejpeg is None or header.height * header.width > (Image.MAX_IMAGE_PIXELS or np.inf):
         return None
     height, width = -(-header.height // reduce), -(-header.width // reduce)
-    colours = "GRAY" if header.channels == 1 else "RGB"
+    grey = grey or header.channels == 1
     try:
         decoded: ByteArray = simplejpeg.decode_jpeg(
-            content, colours, min_height=height, min_width=width, min_factor=reduce
+            content, "GRAY" if grey else "RGB", min_height=height, min_width=width, min_factor=reduce
         )
     except ValueError:  # a truncated or damaged file: Pillow says what is wrong
         return None
-    return decoded[..., 0] if header.channels == 1 else decoded
+    return decoded[..., 0] if grey else decoded
 
 
 def _frame(segment: bytes) -> JpegHeader | None:

@@ -26,12 +26,11 @@ def rooms(tmp_path_factory):
 @pytest.fixture
 def reads(monkeypatch):
     """Paths of the files that are read, as it happens."""
-    paths = []
+    paths, original = [], backgrounds.read_bytes
 
     def read(path):
         paths.append(path)
-        with open(path, "rb") as file:
-            return file.read()
+        return original(path)
 
     monkeypatch.setattr(backgrounds, "read_bytes", read)
     return paths
