@@ -23,7 +23,7 @@ Indices: TypeAlias = Sequence[int] | npt.NDArray[np.integer[Any]] | npt.NDArray[
 
 REQUIRED = ("bg", "fg_bg", "mask")
 STANDARD = ("id", *REQUIRED, "depth", "bg_id", "fg_id", "depth_unit", "depth_direction")
-_PATHS = ("bg", "fg_bg", "mask", "mask_valid", "depth", "depth_bg", "alpha")
+PATHS = ("bg", "fg_bg", "mask", "mask_valid", "depth", "depth_bg", "alpha")
 _CHOICES = {"depth_unit": ("metres", "relative"), "depth_direction": ("near_small", "near_large")}
 _CONSTANTS = {
     "mask_valid": "",
@@ -231,7 +231,7 @@ class Manifest:
         path = Path(path)
         stored = {name: self.column(name).tolist() for name in STANDARD}
         stored |= {name: values.tolist() for name, values in self._columns.items() if name not in STANDARD}
-        for name in stored.keys() & _PATHS:
+        for name in stored.keys() & PATHS:
             stored[name] = rebase(stored[name], self.root, path.parent)
         with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
@@ -318,4 +318,4 @@ def _to_strings(values: Iterable[Any], name: str) -> Column:
     return np.array(strings, dtype=StringDType()).reshape(-1)
 
 
-__all__ = ["REQUIRED", "STANDARD", "Column", "Indices", "Manifest"]
+__all__ = ["PATHS", "REQUIRED", "STANDARD", "Column", "Indices", "Manifest"]

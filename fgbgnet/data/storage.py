@@ -49,7 +49,7 @@ def read_bytes(path: PathInput) -> bytes:
         with open(name, "rb", buffering=0) as file:  # noqa: PTH123 - strings throughout: it runs for every file
             return file.read()
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise MissingFileError(f"no file at {name}{_nearest_on_disk(Path(name))}") from error
+        raise MissingFileError(f"no file at {name}{nearest_on_disk(name)}") from error
     except IsADirectoryError as error:
         raise PictureError(f"{name} is a folder; the path of a file was expected") from error
     except OSError as error:
@@ -69,7 +69,7 @@ def list_names(folder: PathInput) -> list[str]:
         try:
             return os.listdir(name)  # noqa: PTH208 - names are wanted, not paths
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise MissingFileError(f"no folder at {name}{_nearest_on_disk(Path(name))}") from error
+            raise MissingFileError(f"no folder at {name}{nearest_on_disk(name)}") from error
     folders = _open(place).folders
     if place.member not in folders:
         raise MissingFileError(f"no folder {place.member} in {place.archive}")
@@ -144,8 +144,7 @@ def _read_member(place: _Place) -> bytes:
 def _open(place: _Place) -> Archive:
     """The open archive of this process, opened on first use, and again where the file was replaced."""
     if place.status is None:
-        path = Path(place.archive)
-        raise MissingFileError(f"no archive at {path}{_nearest_on_disk(path)}")
+        raise MissingFileError(f"no archive at {place.archive}{nearest_on_disk(place.archive)}")
     version = file_version(place.status)
     archive = _archives.get(place.archive)
     if archive is not None and archive.version == version:
@@ -175,7 +174,9 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_unlock_after_fork)
 
 
-def _nearest_on_disk(path: Path) -> str:
+def nearest_on_disk(name: str) -> str:
+    """What an error about a missing file adds: the nearest names beside it, or that there is no such folder."""
+    path = Path(name)
     if not path.parent.is_dir():
         return f"; the folder {path.parent} does not exist either"
     with os.scandir(path.parent) as entries:
@@ -187,4 +188,4 @@ def _nearest(name: str, names: Iterable[str]) -> str:
     return "; the nearest are " + ", ".join(map(repr, near)) if near else ""
 
 
-__all__ = ["is_folder", "list_names", "read_bytes", "split_archive"]
+__all__ = ["is_folder", "list_names", "nearest_on_disk", "read_bytes", "split_archive"]

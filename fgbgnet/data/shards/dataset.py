@@ -1,0 +1,174 @@
+"""Quadruples in shards as a PyTorch data set that is read in order."""
+
+import warnings
+from collections.abc import Iterable, Iterator
+from multiprocessing.context import get_spawning_popen
+from random import Random
+from typing import Any
+
+from torch.utils.data import IterableDataset
+
+from fgbgnet.data.assemble import DepthDeclaration, decode_layers
+from fgbgnet.data.dataset import Transform
+from fgbgnet.data.layers import Layers
+from fgbgnet.data.seeding import SharedEpoch, hash64, sample_seed
+from fgbgnet.data.shards.placement import Node, find_node, find_worker
+from fgbgnet.data.shards.shuffling import shuffled
+from fgbgnet.data.shards.sources import Source, find_sources, open_shard
+from fgbgnet.data.shards.streams import StoredSample, read_samples
+from fgbgnet.data.transforms import JointTransform, apply_transform, check_transform
+from fgbgnet.errors import ArchiveError, FgBgWarning, InvalidArgumentError
+from fgbgnet.types import PathInput, Sample
+
+
+class PairedShardDataset(IterableDataset[Sample]):
+    """Samples (background, frame, mask, depth) out of WebDataset shards, read one after another.
+
+    A sample is the same, to the last bit of its augmentation, as `PairedFgBgDataset` makes it of the row that it was
+    packed from: what is random about it is a function of (``seed``, epoch, id).
+
+    Shards are dealt out to the processes of a distributed training, and those of a process to the workers of its
+    loader: every sample comes exactly once over all of them. The order is a function of the shards, ``seed``, epoch,
+    process and worker; the same call gives it again. `make_loader` counts epochs; without it call `set_epoch`.
+
+    Args:
+        shards: The index that `pack_shards` wrote; paths or patterns of shards (``"out-*.tar"``,
+            ``"out-{000000..000099}.tar"``); URLs that fsspec knows (``s3://``, ``https://``; extra ``remote``); or
+            ``"pipe:"`` and a command that prints a shard; or several of these. Only give commands that you trust.
+        transform: As for `PairedFgBgDataset`.
+        seed: Of the augmentation and the order.
+        shuffle_buffer: From how many stored samples, not decoded, the next is drawn at random; shards come in a random
+            order then, too. 0: everything comes as it is stored.
+        rank: Number of this process among ``world_size``. By default what torch.distributed says, or the environment
+            variables ``RANK`` and ``WORLD_SIZE``.
+        world_size: Number of processes.
+
+    Raises:
+        MissingFileError: If there are no such shards.
+        InvalidArgumentError: If a shard stands twice, or a number is out of range. While samples are read: if there
+            are fewer shards than processes.
+        ArchiveError: While samples are read: if a shard is damaged, truncated, or holds fewer samples than its index
+            says.
+
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> from fgbgnet.data import Manifest, pack_shards
+    >>> folder = tempfile.mkdtemp()
+    >>> for name in ("room", "frame", "mask"):
+    ...     Image.new("L", (6, 4)).save(f"{folder}/{name}.png")
+    >>> manifest = Manifest.from_lists("room.png", ["frame.png"], ["mask.png"], root=folder)
+    >>> index = pack_shards(manifest, f"{folder}/out-%06d.tar")
+    >>> dataset = PairedShardDataset(f"{folder}/out-index.json")
+    >>> len(dataset), [sample["id"] for sample in dataset]
+    (1, ['frame'])
+    """
+
+    def __init__(
+        self,
+        shards: PathInput | Iterable[PathInput],
+        transform: Transform | None = None,
+        seed: int = 0,
+        shuffle_buffer: int = 0,
+        rank: int | None = None,
+        world_size: int | None = None,
+    ) -> None:
+        check_transform(transform)
+        if shuffle_buffer < 0:
+            raise InvalidArgumentError(f"shuffle_buffer is {shuffle_buffer}; expected a number of samples, 0 for none")
+        self.sources = find_sources(shards)
+        self.transform = transform
+        self.seed = seed
+        self.shuffle_buffer = shuffle_buffer
+        self.rank, self.world_size = rank, world_size
+        self._epoch = SharedEpoch()
+        find_node(rank, world_size)  # what is wrong with them is said at once
+
+    def __iter__(self) -> Iterator[Sample]:
+        epoch, node, (worker, workers) = self.epoch, self._node(), find_worker()
+        dealt = self._dealt(epoch, node)
+        if worker == 0 and len(dealt) < workers:
+            warnings.warn(
+                f"{len(dealt)} shards for {workers} workers: {workers - len(dealt)} of them have nothing to do; take "
+                "fewer workers, or pack more shards",
+                FgBgWarning,
+                stacklevel=2,
+            )
+        stored = _read(dealt[worker::workers])
+        if self.shuffle_buffer:
+            seed = hash64(f"{self.seed}/{epoch}/{node.rank}/{worker}/buffer")
+            stored = shuffled(stored, self.shuffle_buffer, Random(seed))
+        for sample in stored:
+            yield self._make(sample, epoch)
+
+    def __len__(self) -> int:
+        """Number of samples of this process in this epoch, where an index says it.
+
+        Raises:
+            TypeError: If the shards were given without their index.
+        """
+        counts = [source.samples for source in self._dealt(self.epoch, self._node())]
+        if None in counts:
+            raise TypeError("the number of samples is not known; give the data set the index of the shards")
+        return sum(count for count in counts if count is not None)
+
+    def __repr__(self) -> str:
+        return f"PairedShardDataset({len(self.sources)} shards, first {self.sources[0].url!r}, seed {self.seed})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        if get_spawning_popen() is not None:  # torch.distributed is not initialised in a worker that is spawned
+            state["rank"], state["world_size"] = self._node()
+        return state
+
+    @property
+    def epoch(self) -> int:
+        """The epoch whose order and augmentation are drawn."""
+        return self._epoch.value
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the order and augmentation of an epoch; workers that run already see it when they start anew."""
+        self._epoch.set(epoch)
+
+    def _node(self) -> Node:
+        return find_node(self.rank, self.world_size)
+
+    def _dealt(self, epoch: int, node: Node) -> list[Source]:
+        """The shards of a process in an epoch."""
+        if len(self.sources) < node.world_size:
+            raise InvalidArgumentError(
+                f"{len(self.sources)} shards for {node.world_size} processes: some would have no sample and the others "
+                "would wait for them; pack more shards"
+            )
+        order = list(self.sources)
+        if self.shuffle_buffer:
+            Random(hash64(f"{self.seed}/{epoch}/shards")).shuffle(order)
+        return order[node.rank :: node.world_size]
+
+    def _make(self, stored: StoredSample, epoch: int) -> Sample:
+        seed, transform = sample_seed(self.seed, epoch, stored.id), self.transform
+        if isinstance(transform, JointTransform):
+            return transform.apply_layers(_decode(stored, transform), stored.id, seed)
+        sample = _decode(stored).to_sample(stored.id)
+        return sample if transform is None else apply_transform(transform, sample, seed)
+
+
+def _read(sources: Iterable[Source]) -> Iterator[StoredSample]:
+    for source in sources:
+        count = 0
+        with open_shard(source.url) as stream:
+            for sample in read_samples(stream, source.url):
+                count += 1
+                yield sample
+        if source.samples is not None and count != source.samples:
+            raise ArchiveError(
+                f"{source.url} holds {count} samples, but its index says {source.samples}; copy or pack it again"
+            )
+
+
+def _decode(stored: StoredSample, transform: JointTransform | None = None) -> Layers:
+    least, size = (None, None) if transform is None else (transform.min_decoded_size, transform.fixed_size)
+    declaration = DepthDeclaration.from_row(stored.row)
+    return decode_layers(stored.contents, stored.names, declaration, "mask_valid" in stored.row, least=least, size=size)
+
+
+__all__ = ["PairedShardDataset"]
