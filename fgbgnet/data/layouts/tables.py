@@ -105,7 +105,7 @@ def table_to_manifest(
             if name in table.archives:
                 archives = stored[_existing(table.archives[name], stored, path)]
                 values = [join(archive, value) for archive, value in zip(archives, values, strict=True)]
-            found = _resolve(lookup, values, optional=name == "depth")
+            found = _resolve(lookup, values, name)
             gaps += [(i, name, values[i]) for i, place in enumerate(found) if place is None]
             values = [place or "" for place in found]
         rows[name] = values
@@ -164,9 +164,17 @@ def _existing(column: str, stored: Mapping[str, Any], path: PathInput) -> str:
     return column
 
 
-def _resolve(lookup: Lookup, values: list[str], optional: bool) -> list[str | None]:
+def _resolve(lookup: Lookup, values: list[str], layer: str) -> list[str | None]:
     """Files that the paths mean; each different path is looked for once."""
-    known = {value: "" if optional and not value else lookup.find(value) for value in dict.fromkeys(values)}
+    known = {value: "" if layer == "depth" and not value else lookup.find(value) for value in dict.fromkeys(values)}
+    meant: dict[str, str] = {}
+    for value, place in known.items():
+        other = meant.setdefault(place, value) if place else value
+        if other != value:
+            raise ManifestError(
+                f"{other} and {value} of {layer} would both mean {place}; set root=... to the folder that the paths "
+                "start from"
+            )
     return [known[value] for value in values]
 
 

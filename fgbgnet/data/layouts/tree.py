@@ -2,14 +2,14 @@
 
 import difflib
 import os
-import zipfile
 from collections.abc import Iterator
 
 from tqdm.auto import tqdm
 
 from fgbgnet.data.layouts.values import natural_key
 from fgbgnet.data.storage import split_archive
-from fgbgnet.errors import ManifestError, MissingFileError, PictureError
+from fgbgnet.data.zips.archive import Archive
+from fgbgnet.errors import ArchiveError, ManifestError, MissingFileError, PictureError
 from fgbgnet.types import PathInput
 
 _UNPACK = {
@@ -187,11 +187,13 @@ def join(*parts: str) -> str:
 
 
 def _members(archive: str) -> list[str]:
+    """Names of an archive's members; the archive is not kept open."""
     try:
-        with zipfile.ZipFile(archive) as file:
-            return file.namelist()
-    except (zipfile.BadZipFile, OSError) as error:
-        raise PictureError(f"{archive} is not a zip archive, or is damaged ({error}); copy or make it again") from error
+        return list(Archive(archive).directory)
+    except ArchiveError as error:
+        raise ArchiveError(f"{archive} cannot be read: {error}") from error
+    except OSError as error:
+        raise PictureError(f"{archive} cannot be read ({error.strerror or error})") from error
 
 
 def _unpacking(name: str) -> str:
