@@ -38,7 +38,7 @@ def recordings(
 
     check_output(out, folder=True)
     options: dict[str, Any] = {"only": None if only is None else [name.strip() for name in only.split(",")]}
-    chosen = {"every": every, "background_frames": background_frames, "bootstrapping": bootstrapping}
+    chosen: dict[str, Any] = {"every": every, "background_frames": background_frames, "bootstrapping": bootstrapping}
     given = [name for name, value in chosen.items() if value != {"every": 1, "background_frames": 50}.get(name, "skip")]
     if kind == "ocid" and given:
         raise InvalidArgumentError(f"--{given[0].replace('_', '-')} is not for ocid, whose backgrounds are its frames")
