@@ -210,7 +210,8 @@ def _stages(geometry: Iterable[Any], photometric: Iterable[Any]) -> list[LayersT
             transforms.append(transform)
     stages: list[LayersTransform] = []
     for foreign, group in groupby(transforms, is_albumentations):
-        stages += [AlbumentationsStage(list(group))] if foreign else list(group)
+        members = list(group)
+        stages += [AlbumentationsStage(members)] if foreign else members
     return stages
 
 

@@ -95,7 +95,7 @@ def train_transform(
 
 
 def _pair_perturbation(share: float, max_severity: float) -> PairPerturbing:
-    from fgbgnet.synth.perturb import RandomPairPerturb  # here: synth imports this module in turn
+    from fgbgnet.synth.perturb import RandomPairPerturb, SamplePerturb  # here: synth imports this module in turn
 
     augment = RandomPairPerturb(
         p_bg=0,
@@ -107,7 +107,7 @@ def _pair_perturbation(share: float, max_severity: float) -> PairPerturbing:
         max_severity=max_severity,
         exclusive=True,
     )
-    return augment.sample
+    return SamplePerturb(augment)
 
 
 def eval_transform(size: int | tuple[int, int] | None = None) -> JointTransform:

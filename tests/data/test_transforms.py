@@ -94,7 +94,7 @@ def test_pairs_are_perturbed_before_their_pictures():
 
 
 def test_perturb_pair_is_the_share_of_samples_that_change():
-    augment = train_transform(8, perturb_pair=0.3).perturb_pair.__self__
+    augment = train_transform(8, perturb_pair=0.3).perturb_pair.augment
     counts = [len(augment.draw(seed)[0]) for seed in range(5000)]
     assert max(counts) == 1
     assert sum(counts) / 5000 == pytest.approx(0.3, abs=0.02)

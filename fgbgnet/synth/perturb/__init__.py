@@ -2,7 +2,7 @@
 
 from fgbgnet.synth.perturb.augment import RandomPerturb
 from fgbgnet.synth.perturb.pair import perturb_pair
-from fgbgnet.synth.perturb.pair_augment import RandomPairPerturb
+from fgbgnet.synth.perturb.pair_augment import RandomPairPerturb, SamplePerturb
 from fgbgnet.synth.perturb.pairs import PAIR_PERTURBATIONS, PairPerturbation, Target
 from fgbgnet.synth.perturb.registry import PERTURBATIONS, perturb
 from fgbgnet.synth.perturb.steps import MAX_SEVERITY, Perturbation
@@ -15,6 +15,7 @@ __all__ = [
     "Perturbation",
     "RandomPairPerturb",
     "RandomPerturb",
+    "SamplePerturb",
     "Target",
     "perturb",
     "perturb_pair",

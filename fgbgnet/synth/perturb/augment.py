@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fgbgnet.data.arrays import ByteArray
 from fgbgnet.errors import InvalidArgumentError, UnknownNameError
 from fgbgnet.synth.arguments import integer
 from fgbgnet.synth.perturb.registry import PERTURBATIONS, checked, integers
@@ -132,6 +133,27 @@ class RandomPerturb:
                 some = result.index_select(0, rows)
                 result.index_copy_(0, rows, PERTURBATIONS[name].apply(some, severities, [seeds[n] for n in numbers]))
         return result.to(pictures.dtype)
+
+    def of_bytes(self, picture: ByteArray, seed: int) -> ByteArray:
+        """As `__call__`, for a picture of 8 bits, in a fraction of the time.
+
+        The draws are the same; pixels are rounded to levels after every operation, and differ by a few of them.
+
+        Args:
+            picture: uint8 (H, W, 3), RGB. It is not changed.
+            seed: Any integer.
+
+        Returns:
+            uint8 (H, W, 3); the picture itself where nothing was drawn.
+
+        Raises:
+            InvalidArgumentError: If it is no such picture.
+        """
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
+            raise InvalidArgumentError(f"picture is {picture.dtype} {picture.shape}; expected uint8 (H, W, 3)")
+        for name, severity in self.draw(seed) if self.p else ():
+            picture = PERTURBATIONS[name].of_bytes(picture, severity, seed)
+        return picture
 
     def __repr__(self) -> str:
         return f"RandomPerturb(p={self.p}, max_operations={self.max_operations}, max_severity={self.max_severity})"

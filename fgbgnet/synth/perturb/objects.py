@@ -4,8 +4,11 @@ Functions of layers (B, C, H, W) with one row of parameters per sample. None of 
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,6 +16,8 @@ from torch import Tensor
 from fgbgnet.synth.perturb import geometry
 from fgbgnet.synth.perturb.optics import blur
 from fgbgnet.synth.perturb.shapes import CONTOUR_PARAMETERS, blob, column
+
+Extent = tuple[float, float]
 
 _LARGEST_ENLARGEMENT = 2.0
 """How much a cut-out may be enlarged: beyond that it looks like what it is."""
@@ -42,28 +47,41 @@ def cut_out(pictures: Tensor, masks: Tensor, parameters: Tensor) -> tuple[Tensor
 
 def _placements(masks: Tensor, parameters: Tensor) -> geometry.Matrices:
     """Matrices that bring the box of each mask to where the parameters say."""
-    height, width = masks.shape[-2:]
-    side = min(height, width)
-    boxes = np.stack([_extent(masks, -1), _extent(masks, -2)], 1)  # (B, x or y, first or last)
-    matrices = []
-    for (xs, ys), (right, down, size, degrees, mirror) in zip(boxes, parameters.double().tolist(), strict=True):
-        zoom = min(size * side / max(xs[1] - xs[0], ys[1] - ys[0], 1), _LARGEST_ENLARGEMENT)
-        cosine, sine = math.cos(math.radians(degrees)) / zoom, math.sin(math.radians(degrees)) / zoom
-        turn = np.array([[mirror * cosine, -mirror * sine], [sine, cosine]])  # pixels of the output -> of the input
-        stretch = np.array([width / 2, height / 2])
-        a = turn * stretch / stretch[:, None]
-        centre_in = np.array([xs.sum(), ys.sum()]) / (2 * stretch) - 1
-        centre_out = 2 * np.array([right, down]) - 1
-        matrix = np.eye(3)
-        matrix[:2, :2], matrix[:2, 2] = a, centre_in - a @ centre_out
-        matrices.append(matrix)
+    columns, rows = (masks.amax((1, dim)).cpu().numpy() for dim in (2, 3))
+    matrices = [
+        placement(extent(xs), extent(ys), masks.shape[-2:], row)
+        for xs, ys, row in zip(columns, rows, parameters.double().tolist(), strict=True)
+    ]
     return np.array(matrices).reshape(-1, 3, 3)
 
 
-def _extent(masks: Tensor, dim: int) -> geometry.Matrices:
-    """First column (or row) with foreground, and the one after the last: (B, 2)."""
-    profile = masks.amax(1).amax(-1 if dim == -2 else -2).cpu().numpy() > 0
-    return np.stack([profile.argmax(1), profile.shape[1] - profile[:, ::-1].argmax(1)], 1).astype(np.float64)
+def placement(xs: Extent, ys: Extent, size: Sequence[int], row: Sequence[float]) -> geometry.Matrices:
+    """The matrix (3, 3) that brings a box to where the parameters of `cut_out` say.
+
+    Args:
+        xs: First column of the box, and the one after the last.
+        ys: The same of its rows.
+        size: (height, width) of the picture.
+        row: The first five parameters.
+    """
+    height, width = size
+    right, down, length, degrees, mirror = row
+    zoom = min(length * min(height, width) / max(xs[1] - xs[0], ys[1] - ys[0], 1), _LARGEST_ENLARGEMENT)
+    cosine, sine = math.cos(math.radians(degrees)) / zoom, math.sin(math.radians(degrees)) / zoom
+    turn = np.array([[mirror * cosine, -mirror * sine], [sine, cosine]])  # pixels of the output -> of the input
+    stretch = np.array([width / 2, height / 2])
+    a = turn * stretch / stretch[:, None]
+    centre_in = np.array([sum(xs), sum(ys)]) / (2 * stretch) - 1
+    centre_out = 2 * np.array([right, down]) - 1
+    matrix = np.eye(3)
+    matrix[:2, :2], matrix[:2, 2] = a, centre_in - a @ centre_out
+    return matrix
+
+
+def extent(profile: npt.NDArray[Any]) -> Extent:
+    """The first column (or row) that is covered, and the one after the last."""
+    covered = profile > 0
+    return float(covered.argmax()), float(len(covered) - covered[::-1].argmax())
 
 
 def remove(scenes: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
@@ -122,4 +140,4 @@ def _coarse(layers: Tensor, sigma: float) -> Tensor:
     return blur(layers, layers.new_full((len(layers), 1), sigma))
 
 
-__all__ = ["cut_out", "move", "recolour", "remove"]
+__all__ = ["cut_out", "extent", "move", "placement", "recolour", "remove"]

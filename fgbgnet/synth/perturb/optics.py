@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fgbgnet.synth.perturb.shapes import column
 
-_CELLS = 2
+CELLS = 2
 """Pictures are blurred at the lowest resolution at which sigma is this many pixels."""
 
 _PERIOD = 64
@@ -33,7 +33,7 @@ def blur(pictures: Tensor, parameters: Tensor) -> Tensor:
     """
     sigmas = parameters[:, 0].double().cpu().numpy() * min(pictures.shape[-2:])
     # Each at its own resolution: the bits of a picture do not depend on its neighbours in the batch.
-    steps = np.maximum(sigmas // _CELLS, 1).astype(np.int64)
+    steps = np.maximum(sigmas // CELLS, 1).astype(np.int64)
     result = torch.empty_like(pictures)
     for step in np.unique(steps).tolist():
         rows = torch.from_numpy(np.flatnonzero(steps == step)).to(pictures.device)
@@ -55,19 +55,31 @@ def _reduced_blur(pictures: Tensor, sigmas: npt.NDArray[np.float64], step: int) 
 def _convolved(pictures: Tensor, sigmas: npt.NDArray[np.float64], dim: int) -> Tensor:
     """New pictures, blurred in one direction by sigmas in pixels, mirrored beyond the border."""
     size = pictures.shape[dim]
-    reach = min(math.ceil(3 * float(sigmas.max(initial=0))), size - 1)
-    frequencies = 2 * np.pi * np.fft.rfftfreq(_PERIOD)
-    weights = np.fft.irfft(np.exp(sigmas[:, None] ** 2 * (np.cos(frequencies) - 1)))[:, : reach + 1]
-    # Beyond its own reach a picture gets weight zero: its bits do not depend on its neighbours in the batch.
-    weights[np.arange(reach + 1) > np.ceil(3 * sigmas)[:, None]] = 0
-    weights /= weights[:, :1] + 2 * weights[:, 1:].sum(axis=1, keepdims=True)
-    taps = torch.from_numpy(weights.astype(np.float32)).to(pictures)
+    weights = gaussian_taps(sigmas, size)
+    reach = weights.shape[1] - 1
+    taps = torch.from_numpy(weights).to(pictures)
     padded = F.pad(pictures, (reach, reach, 0, 0) if dim == -1 else (0, 0, reach, reach), mode="reflect")
     total = pictures * column(taps, 0)
     for k in range(1, reach + 1):
         pair = padded.narrow(dim, reach - k, size) + padded.narrow(dim, reach + k, size)
         total.add_(pair.mul_(column(taps, k)))
     return total
+
+
+def gaussian_taps(sigmas: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.float32]:
+    """Right halves of discrete Gaussian kernels, the middle first, (B, reach + 1).
+
+    Args:
+        sigmas: (B,) pixels.
+        size: Pixels of the line that is blurred; the reach is less.
+    """
+    reach = min(math.ceil(3 * float(sigmas.max(initial=0))), size - 1)
+    frequencies = 2 * np.pi * np.fft.rfftfreq(_PERIOD)
+    weights = np.fft.irfft(np.exp(sigmas[:, None] ** 2 * (np.cos(frequencies) - 1)))[:, : reach + 1]
+    # Beyond its own reach a picture gets weight zero: its bits do not depend on its neighbours in the batch.
+    weights[np.arange(reach + 1) > np.ceil(3 * sigmas)[:, None]] = 0
+    weights /= weights[:, :1] + 2 * weights[:, 1:].sum(axis=1, keepdims=True)
+    return weights.astype(np.float32)
 
 
 def motion_blur(pictures: Tensor, parameters: Tensor) -> Tensor:
@@ -82,7 +94,7 @@ def motion_blur(pictures: Tensor, parameters: Tensor) -> Tensor:
     reach = min(math.ceil(float(lengths.max(initial=0)) / 2), min(pictures.shape[-2:]) - 1)
     if reach < 1:
         return pictures.clone()
-    kernels = np.stack([_line(length, row[1], row[2], reach) for length, row in zip(lengths, lines, strict=True)])
+    kernels = np.stack([line(length, row[1], row[2], reach) for length, row in zip(lengths, lines, strict=True)])
     taps = torch.from_numpy(kernels).to(pictures)
     padded = F.pad(pictures, (reach, reach, reach, reach), mode="reflect")
     height, width = pictures.shape[-2:]
@@ -93,7 +105,7 @@ def motion_blur(pictures: Tensor, parameters: Tensor) -> Tensor:
     return total.clamp_(0, 1)
 
 
-def _line(length: float, cosine: float, sine: float, reach: int) -> npt.NDArray[np.float64]:
+def line(length: float, cosine: float, sine: float, reach: int) -> npt.NDArray[np.float64]:
     """A line of points about the centre of a kernel (2 * reach + 1, 2 * reach + 1), each shared among four taps."""
     steps = (np.arange(64) - 31.5) / 64 * length
     x, y = steps * cosine + reach, steps * sine + reach
@@ -105,4 +117,4 @@ def _line(length: float, cosine: float, sine: float, reach: int) -> npt.NDArray[
     return kernel[:-1, :-1]
 
 
-__all__ = ["blur", "motion_blur"]
+__all__ = ["CELLS", "blur", "gaussian_taps", "line", "motion_blur"]

@@ -1,14 +1,17 @@
 """Training augmentation of whole pairs: imperfect backgrounds, things that came and went, empty pairs."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from fgbgnet.data.layers import Layers as DecodedLayers
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.synth.arguments import integer
 from fgbgnet.synth.perturb.augment import RandomPerturb
+from fgbgnet.synth.perturb.eightbit.pairs import PAIR_OPERATIONS
 from fgbgnet.synth.perturb.pair import exact
 from fgbgnet.synth.perturb.pairs import PAIR_PERTURBATIONS, Layers, checked_layers, next_in_batch
 from fgbgnet.synth.perturb.registry import PERTURBATIONS, integers
@@ -156,6 +159,25 @@ class RandomPairPerturb:
         result: Sample = {**sample, **changed}  # type: ignore[typeddict-item]
         return result
 
+    def of_layers(self, layers: DecodedLayers, seed: int) -> DecodedLayers:
+        """As `sample`, for decoded layers, in a fraction of the time.
+
+        The draws are the same; pixels are rounded to levels after every operation, and differ by a few of them.
+
+        Args:
+            layers: Of one size. They are not changed.
+            seed: Any integer.
+        """
+        drawn, seed_bg, seed_fg_bg = self.draw(seed)
+        chosen = dict(drawn)
+        for name in PAIR_PERTURBATIONS:
+            if name in chosen:
+                row = PAIR_PERTURBATIONS[name].draw(stream(seed, name), chosen[name])
+                layers = PAIR_OPERATIONS[name](layers, row)
+        return replace(
+            layers, bg=self.bg.of_bytes(layers.bg, seed_bg), fg_bg=self.fg_bg.of_bytes(layers.fg_bg, seed_fg_bg)
+        )
+
     def _change(
         self, layers: dict[str, Tensor], partners: Layers, drawn: Sequence[list[tuple[str, float]]], seeds: list[int]
     ) -> dict[str, Tensor]:
@@ -183,4 +205,26 @@ class RandomPairPerturb:
         )
 
 
-__all__ = ["RandomPairPerturb"]
+@dataclass(frozen=True)
+class SamplePerturb:
+    """A `RandomPairPerturb` for one sample at a time: ``(sample, seed) -> sample``, as a `JointTransform` takes it.
+
+    Args:
+        augment: What is drawn.
+
+    >>> SamplePerturb(RandomPairPerturb(p_empty=0.5)).augment.chances["empty"]
+    0.5
+    """
+
+    augment: RandomPairPerturb
+
+    def __call__(self, sample: Sample, seed: int) -> Sample:
+        """See `RandomPairPerturb.sample`."""
+        return self.augment.sample(sample, seed)
+
+    def of_layers(self, layers: DecodedLayers, seed: int) -> DecodedLayers:
+        """See `RandomPairPerturb.of_layers`."""
+        return self.augment.of_layers(layers, seed)
+
+
+__all__ = ["RandomPairPerturb", "SamplePerturb"]

@@ -7,7 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fgbgnet.data.arrays import ByteArray
 from fgbgnet.errors import InvalidArgumentError
+from fgbgnet.synth.perturb.eightbit.geometry import warp as warp_bytes
+from fgbgnet.synth.perturb.eightbit.operations import OPERATIONS
 from fgbgnet.synth.perturb.geometry import Matrices, warp
 from fgbgnet.synth.streams import stream
 
@@ -45,6 +48,10 @@ class Step:
         """Applies it with what the streams give next; (B, 3, H, W), one severity and stream each."""
         return self.operation(pictures, draw_rows(self.draw, pictures, severities, streams))
 
+    def of_bytes(self, picture: ByteArray, severity: float, rng: np.random.Generator) -> ByteArray:
+        """The same of one picture of 8 bits, (H, W, 3)."""
+        return OPERATIONS[self.operation](picture, self.draw(rng, severity))
+
 
 @dataclass(frozen=True)
 class NoiseStep(Step):
@@ -57,6 +64,11 @@ class NoiseStep(Step):
         parameters = draw_rows(self.draw, pictures, severities, streams)
         return self.operation(pictures, parameters, [int(rng.integers(2**63)) for rng in streams])
 
+    def of_bytes(self, picture: ByteArray, severity: float, rng: np.random.Generator) -> ByteArray:
+        """As `Step`."""
+        row = self.draw(rng, severity)
+        return OPERATIONS[self.operation](picture, row, int(rng.integers(2**63)))
+
 
 @dataclass(frozen=True)
 class WarpStep(Step):
@@ -67,6 +79,11 @@ class WarpStep(Step):
     def __call__(self, pictures: Tensor, severities: Sequence[float], streams: Sequence[np.random.Generator]) -> Tensor:
         """As `Step`."""
         return warp(pictures, self.matrices(pictures, severities, streams))
+
+    def of_bytes(self, picture: ByteArray, severity: float, rng: np.random.Generator) -> ByteArray:
+        """As `Step`."""
+        row = torch.tensor([self.draw(rng, severity)], dtype=torch.float32)
+        return warp_bytes(picture, self.operation(row, *picture.shape[:2])[0])
 
     def matrices(
         self, pictures: Tensor, severities: Sequence[float], streams: Sequence[np.random.Generator]
@@ -121,6 +138,21 @@ class Perturbation:
         for step in self.steps:
             exact = step(exact, severities, streams)
         return exact.to(pictures.dtype)
+
+    def of_bytes(self, picture: ByteArray, severity: float, seed: int) -> ByteArray:
+        """What `apply` does, to one picture of 8 bits, in a fraction of the time.
+
+        Every step is rounded to levels: results differ from those of `apply` by about a level per step.
+
+        Args:
+            picture: uint8 (H, W, 3), RGB. It is not changed.
+            severity: From 0 to 5.
+            seed: Any integer.
+        """
+        rng = stream(seed, self.name)
+        for step in self.steps:
+            picture = step.of_bytes(picture, severity, rng)
+        return picture
 
 
 __all__ = [
