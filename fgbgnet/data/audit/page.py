@@ -4,13 +4,13 @@ import html
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tqdm.auto import tqdm
 
 from fgbgnet.data.audit.findings import KINDS, Finding
-from fgbgnet.data.audit.panels import DIFFERENCE_GAIN, Panel, corrected_panels, layer_panels
+from fgbgnet.data.audit.panels import DIFFERENCE_GAIN, Panel, corrected_panels, in_words, layer_panels
 from fgbgnet.data.audit.plan import CellRepair, RepairCounts, RowRepair, count_repairs, plan_repair
 from fgbgnet.data.audit.result import Audit
 from fgbgnet.data.audit.table import closing_words
@@ -19,8 +19,8 @@ from fgbgnet.files import check_output, write_bytes
 from fgbgnet.pages import data_uri, html_page
 from fgbgnet.types import PathInput
 
-_MOST_SAMPLES = 300
-"""On a whole page, so that a browser can show it."""
+_MOST_SAMPLES, _MOST_BYTES = 300, 24_000_000
+"""On a whole page, so that a browser can show it; shared out evenly among the findings."""
 _LONGEST_PROBLEM = 240
 _SEVERITIES = ("error", "warning", "note")
 
@@ -52,8 +52,8 @@ def write_page(audit: Audit, out: PathInput, samples: int = 12, title: str = "Au
     of small pictures: background, frame, mask, the difference of the pictures with the contour of the mask, depth
     (near = bright), and what a repair puts in their place. Files that are missing or unreadable are shown as such.
 
-    The page never shows more than 300 samples; with many findings each has fewer than ``samples``. Pictures have at
-    most 160 pixels on their longer side.
+    The page never shows more than 300 samples, nor, but for one sample of each finding, more than 24 MB of pictures;
+    with many findings each has fewer than ``samples``. Pictures have at most 160 pixels on their longer side.
 
     Args:
         audit: Result of `check_manifest`.
@@ -81,19 +81,24 @@ def write_page(audit: Audit, out: PathInput, samples: int = 12, title: str = "Au
     check_output(out, folder=False)
     shown = min(samples, max(1, _MOST_SAMPLES // max(1, len(audit.findings))))
     worst = [finding.ids[:shown] for finding in audit.findings]
+    findings = [_finding(audit, place, pictures) for place, pictures in enumerate(_pictures(audit, worst))]
+    sections = [f"<h1>{html.escape(title)}</h1>", _summary(audit), _overview(audit), *findings]
+    return write_bytes(out, html_page(title, sections, _STYLE).encode())
+
+
+def _pictures(audit: Audit, worst: Sequence[Sequence[str]]) -> Iterator[list[str]]:
+    """For each finding its samples as HTML, as many as there is room for."""
     rows = _rows_of(audit, {id for ids in worst for id in ids})
     plan = plan_repair(audit.manifest, audit.corrections)
     total = sum(map(len, worst))
     with tqdm(total=total, desc="pictures", unit="sample", disable=None if total else True) as progress:
-        findings: list[str] = []
         for finding, ids in zip(audit.findings, worst, strict=True):
-            pictures = []
+            pictures: list[str] = []
             for id in ids:
-                pictures.append(_sample(audit, finding.kind, id, rows[id], plan.get(rows[id])))
+                if sum(map(len, pictures)) <= _MOST_BYTES / len(worst):
+                    pictures.append(_sample(audit, finding.kind, id, rows[id], plan.get(rows[id])))
                 progress.update()
-            findings.append(_finding(audit, len(findings), pictures))
-    sections = [f"<h1>{html.escape(title)}</h1>", _summary(audit), _overview(audit), *findings]
-    return write_bytes(out, html_page(title, sections, _STYLE).encode())
+            yield pictures
 
 
 def _rows_of(audit: Audit, wanted: set[str]) -> dict[str, int]:
@@ -141,10 +146,14 @@ def _finding(audit: Audit, place: int, pictures: Sequence[str]) -> str:
     count = len(finding.ids)
     shown = f"Shown are the worst {len(pictures)} of {count}." if len(pictures) < count else ""
     meaning = "" if kind.meaning in finding.message else f"Meaning: {_text(kind.meaning)}. "
+    repair = _text(kind.repair) if does == kind.repair else f"{_text(kind.repair)} ({does} here)"
+    samples = "".join(pictures)
+    if finding.severity == "note" and samples:
+        samples = f"<details><summary>Pictures</summary>{samples}</details>"
     return (
         f'<h2 id="finding-{place}">{html.escape(finding.kind)} {_badge(finding)}</h2>'
         f"<p>{html.escape(finding.message)}.</p>"
-        f'<p class="note">{meaning}Repair: {_text(kind.repair)} ({does} here). {shown}</p>' + "".join(pictures)
+        f'<p class="note">{meaning}Repair: {repair}. {shown}</p>{samples}'
     )
 
 
@@ -167,8 +176,7 @@ def _remarks(cells: Mapping[str, CellRepair], repair: RowRepair | None) -> str:
     if repair and repair.dropped:
         return f"dropped for {html.escape(', '.join(repair.dropped))}"
     remarks = [
-        f"{column} becomes {' '.join((cell.value, *cell.edits))}" if cell.value else f"loses {column}"
-        for column, cell in cells.items()
+        f"{column} becomes {in_words(cell)}" if cell.value else f"loses {column}" for column, cell in cells.items()
     ]
     return html.escape("; ".join(remarks))
 

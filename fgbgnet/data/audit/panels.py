@@ -1,5 +1,6 @@
 """The layers of a sample as small pictures, whatever state its files are in."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -88,8 +89,7 @@ def corrected_panels(manifest: Manifest, row: int, cells: Mapping[str, CellRepai
             continue
         shown = _attempt(_corrected, str(manifest.resolve(cell.value)), column, cell.edits)
         if kind in cell.reasons:
-            done = ", ".join(_DONE[edit] for edit in cell.edits) or PurePosixPath(cell.value).name
-            panels.append(_panel(f"{column}, {done}", shown, sharp=column == "mask"))
+            panels.append(_panel(f"{column}: {in_words(cell)}", shown, sharp=column == "mask"))
         if column == "mask":
             mask = shown if isinstance(shown, str) else (shown[..., 0] > 127).astype(np.uint8)
         else:
@@ -98,8 +98,17 @@ def corrected_panels(manifest: Manifest, row: int, cells: Mapping[str, CellRepai
         panels.append(_difference("difference then", layers["bg"], layers["fg_bg"], mask))
     direction = cells.get("depth_direction")
     if direction is not None and kind in direction.reasons:
-        panels.append(_depth(f"depth, {direction.value}", manifest, row, direction.value))
+        panels.append(_depth(f"depth: {direction.value}", manifest, row, direction.value))
     return panels
+
+
+def in_words(cell: CellRepair) -> str:
+    """The new value of a cell in a few words: of a path the name, and what is done to it.
+
+    >>> in_words(CellRepair("bg/room.png", ("mirror",)))
+    'room.png, mirrored'
+    """
+    return ", ".join([PurePosixPath(cell.value.replace(os.sep, "/")).name, *(_DONE[edit] for edit in cell.edits)])
 
 
 def _path(manifest: Manifest, row: int, column: str) -> str:
@@ -183,4 +192,4 @@ def _contour(inside: BoolArray) -> BoolArray:
     return contour
 
 
-__all__ = ["DIFFERENCE_GAIN", "SIDE", "Panel", "corrected_panels", "layer_panels"]
+__all__ = ["DIFFERENCE_GAIN", "SIDE", "Panel", "corrected_panels", "in_words", "layer_panels"]

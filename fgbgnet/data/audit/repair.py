@@ -6,15 +6,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any
 
+import numpy as np
+from numpy.dtypes import StringDType
 from tqdm.auto import tqdm
 
 from fgbgnet.data.audit.edits import edited_picture
 from fgbgnet.data.audit.findings import Edit
 from fgbgnet.data.audit.plan import RowRepair, plan_repair
 from fgbgnet.data.audit.result import Audit
-from fgbgnet.data.manifest import Manifest
+from fgbgnet.data.manifest import Column, Manifest
 from fgbgnet.data.seeding import hash64
 from fgbgnet.errors import InvalidArgumentError, ManifestError
 from fgbgnet.files import atomic_path, check_output, full_disk_named
@@ -64,7 +65,7 @@ def write_repaired(audit: Audit, out: PathInput) -> Manifest:
         )
     with full_disk_named(out, "free some space and repair again"):
         columns = _corrected_columns(table, plan, _write_edited(table, plan, out))
-        new = Manifest({name: [values[row] for row in kept] for name, values in columns.items()}, table.root)
+        new = Manifest({name: values[kept] for name, values in columns.items()}, table.root)
         dropped = [(str(table.column("id")[row]), " ".join(r.dropped)) for row, r in plan.items() if r.dropped]
         # The list of dropped rows takes its place when the manifest is written, and only then.
         with _dropped_list(_dropped_path(out), dropped):
@@ -120,23 +121,24 @@ def _write_edited(table: Manifest, plan: Mapping[int, RowRepair], out: Path) -> 
     return needed
 
 
-def _corrected_columns(table: Manifest, plan: Mapping[int, RowRepair], copies: Copies) -> dict[str, list[Any]]:
+def _corrected_columns(table: Manifest, plan: Mapping[int, RowRepair], copies: Copies) -> dict[str, Column]:
     """All columns with the corrections applied; still with the rows that are dropped."""
     changed = {column for repair in plan.values() for column in repair.cells}
     # Defaults of ids and groups follow from paths: written out before paths change.
     names = dict.fromkeys([*table.names, "id", "bg_id", *sorted(changed)])
-    columns = {name: table.column(name).tolist() for name in names}
+    columns = {name: table.column(name).copy() for name in names}
     for row, repair in plan.items():
         for column, cell in () if repair.dropped else repair.cells.items():
             columns[column][row] = copies[column, cell.value, cell.edits] if cell.edits else cell.value
     _follow_backgrounds(columns["bg_id"], table.column("bg").tolist(), plan)
     if plan:
-        former = columns.get("repair", [""] * len(table))
-        columns["repair"] = [" ".join(filter(None, (text, *_reasons(plan, row)))) for row, text in enumerate(former)]
+        repairs = columns.setdefault("repair", np.full(len(table), "", dtype=StringDType()))
+        for row, repair in plan.items():
+            repairs[row] = " ".join(filter(None, (repairs[row], *repair.reasons)))
     return columns
 
 
-def _follow_backgrounds(groups: list[str], backgrounds: list[str], plan: Mapping[int, RowRepair]) -> None:
+def _follow_backgrounds(groups: Column, backgrounds: list[str], plan: Mapping[int, RowRepair]) -> None:
     """Gives rows with another background its ``bg_id``: the one that most rows say which have it rightly."""
     moved = {}
     for row, repair in plan.items():
@@ -146,17 +148,13 @@ def _follow_backgrounds(groups: list[str], backgrounds: list[str], plan: Mapping
         if bg and bg.value != backgrounds[row] and not found_together:
             moved[row] = bg.value
     votes: dict[str, Counter[str]] = {path: Counter() for path in moved.values()}
-    for row, (path, group) in enumerate(zip(backgrounds, groups, strict=True)):
+    for row, (path, group) in enumerate(zip(backgrounds, groups.tolist(), strict=True)):
         if path in votes:
             # Rows whose own background is wrong decide only where there are no others.
             doubted = row in plan and (plan[row].dropped or "bg" in plan[row].cells)
             votes[path][group] += 1 if doubted else len(groups)
     for row, path in moved.items():
         groups[row] = votes[path].most_common(1)[0][0] if votes[path] else path
-
-
-def _reasons(plan: Mapping[int, RowRepair], row: int) -> Sequence[str]:
-    return plan[row].reasons if row in plan else ()
 
 
 @contextmanager

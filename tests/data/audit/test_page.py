@@ -107,14 +107,14 @@ def test_what_a_repair_puts_in_place_stands_beside(folder, tmp_path):
     page = parsed(Audit(table, 12, [finding(k, [id]) for k, id in kinds.items()], corrections), tmp_path / "a.html")
     captions = [caption.split(" · ")[0] for caption in page.texts["figcaption"]]
     assert captions == [
-        *["bg", "fg_bg", "mask", "difference", "depth", "bg, bg_3.png", "difference then"],
-        *["bg", "fg_bg", "mask", "difference", "depth", "depth, near_large"],
+        *["bg", "fg_bg", "mask", "difference", "depth", "bg: bg_3.png", "difference then"],
+        *["bg", "fg_bg", "mask", "difference", "depth", "depth: near_large"],
         *["bg", "fg_bg", "mask", "difference", "depth"] * 2,
     ]
     np.testing.assert_allclose(np.asarray(page.pictures[5]), np.asarray(Image.open(folder / "bg/bg_3.png")), atol=40)
     remarks = [text for text in page.texts["span"] if text not in ("error", "warning", "note")]
     assert remarks == [
-        "bg becomes bg/bg_3.png",
+        "bg becomes bg_3.png",
         "depth_direction becomes near_large",
         "loses depth",
         "dropped for mask_full",
@@ -151,7 +151,7 @@ def test_no_file_is_too_broken_to_be_shown(folder, tmp_path):
     assert len(page.pictures) + len(problems) == len(page.texts["figcaption"])
 
 
-def test_the_page_is_bounded(folder, tmp_path):
+def test_the_page_is_bounded(folder, tmp_path, monkeypatch):
     table = Manifest.read(folder)
     ids = table.column("id").tolist()
     audit = Audit(table, 12, [finding("mask_grey", ids), finding("mask_off_difference", ids[::-1])])
@@ -161,6 +161,8 @@ def test_the_page_is_bounded(folder, tmp_path):
     assert parsed(audit, tmp_path / "b.html", samples=0).pictures == []
     many = Audit(table, 12, [finding("mask_grey", ids)] * 40)
     assert len(parsed(many, tmp_path / "c.html", samples=12).texts["h3"]) == 40 * (300 // 40)
+    monkeypatch.setattr("fgbgnet.data.audit.page._MOST_BYTES", 2)  # room for the first of each finding alone
+    assert [text.strip() for text in parsed(audit, tmp_path / "d.html").texts["h3"]] == [ids[0], ids[-1]]
 
 
 def test_everything_is_escaped(folder, tmp_path):

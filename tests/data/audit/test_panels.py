@@ -75,7 +75,7 @@ def test_a_corrected_layer_is_compared_with_all_that_is_corrected(tmp_path):
         "bg": CellRepair("bg.png", ("mirror",), ("bg_mirrored",)),
         "mask": CellRepair("mask.png", ("invert",), ("mask_inverted",)),
     }
-    for kind, caption in (("bg_mirrored", "bg, mirrored"), ("mask_inverted", "mask, inverted")):
+    for kind, caption in (("bg_mirrored", "bg: bg.png, mirrored"), ("mask_inverted", "mask: mask.png, inverted")):
         panels = corrected_panels(table, 0, cells, kind)
         assert [panel.caption.split(" · ")[0] for panel in panels] == [caption, "difference then"]
         contour = INSIDE & ~ndimage.binary_erosion(INSIDE)
@@ -83,7 +83,7 @@ def test_a_corrected_layer_is_compared_with_all_that_is_corrected(tmp_path):
         expected = np.where(INSIDE, 20 * DIFFERENCE_GAIN, 0)[..., None].repeat(3, axis=2)
         np.testing.assert_array_equal(picture[~contour], expected[~contour])
     np.testing.assert_array_equal(
-        shown(corrected_panels(table, 0, cells, "mask_inverted"), "mask, inverted")[..., 0], INSIDE * 255
+        shown(corrected_panels(table, 0, cells, "mask_inverted"), "mask: mask.png, inverted")[..., 0], INSIDE * 255
     )
 
 
