@@ -4,9 +4,10 @@ import glob
 import itertools
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any, NamedTuple
 
 from fgbgnet.data.layouts.values import natural_key
@@ -143,7 +144,8 @@ def open_shard(url: str) -> Iterator[IO[bytes]]:
 @contextmanager
 def _run(command: str) -> Iterator[IO[bytes]]:
     """The output of a command of the shell, which must end well if it is read to its end."""
-    process = subprocess.Popen(command, shell=True, stdout=subprocess.PIPE)
+    # A session of its own: what the shell started must be ended with it.
+    process = subprocess.Popen(command, shell=True, stdout=subprocess.PIPE, start_new_session=True)
     assert process.stdout is not None  # because of PIPE
     try:
         yield process.stdout
@@ -151,13 +153,21 @@ def _run(command: str) -> Iterator[IO[bytes]]:
             pass
         code = process.wait()
     except BaseException:
-        process.kill()
+        _end(process)
         raise
     finally:
         process.stdout.close()
         process.wait()
     if code:
         raise ArchiveError(f"the command {command!r} ended with exit code {code}; its shard may be incomplete")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if not hasattr(os, "killpg"):
+        process.kill()
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _is_url(text: str) -> bool:
