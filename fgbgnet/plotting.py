@@ -134,6 +134,7 @@ def overview(
     depth: Tensor | None = None,
     depth_valid: Tensor | None = None,
     prediction: PredictedLayers | None = None,
+    mask_valid: Tensor | None = None,
 ) -> Image.Image:
     """One captioned row of the layers of a sample and its prediction, as a Pillow picture.
 
@@ -145,8 +146,9 @@ def overview(
         depth_valid: Where it may be believed, (1, H, W).
         prediction: A `fgbgnet.Prediction`. Mask errors: false alarms red, misses blue. Depth errors: too near red, too
             far blue, full colour at 50 %.
+        mask_valid: Where the mask is known, (1, H, W); it is grey elsewhere.
     """
-    return tile(panels(bg, fg_bg, mask, depth, depth_valid, prediction))
+    return tile(panels(bg, fg_bg, mask, depth, depth_valid, prediction, mask_valid))
 
 
 def tile(row: Sequence[Panel], columns: int | None = None) -> Image.Image:

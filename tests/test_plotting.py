@@ -50,6 +50,23 @@ def test_mask_errors_by_hand():
     assert alarm[0] > alarm[2]  # red
 
 
+def test_masks_are_grey_where_they_are_not_known(sample, prediction):
+    known = torch.ones(1, 20, 30, dtype=torch.bool)
+    known[:, 8:, 12:] = False
+    layers = {key: value for key, value in sample.items() if key != "id"}
+    shown = {panel.caption: panel.rgb for panel in panels(**layers, prediction=prediction, mask_valid=known)}
+    plain = {panel.caption: panel.rgb for panel in panels(**layers, prediction=prediction)}
+    for caption, rgb in shown.items():
+        grey = (rgb == 128).all(-1)
+        if caption in ("mask", "mask error"):
+            np.testing.assert_array_equal(grey, ~known[0].numpy())
+            np.testing.assert_array_equal(rgb[~grey], plain[caption][~grey])
+        else:
+            np.testing.assert_array_equal(rgb, plain[caption])
+    assert overview(**layers, mask_valid=known) != overview(**layers)
+    assert plot_sample(sample | {"mask_valid": known}).axes
+
+
 def test_panels_follow_what_there_is(sample, prediction):
     captions = [panel.caption for panel in panels(**{k: v for k, v in sample.items() if k != "id"})]
     assert captions == ["bg", "fg_bg", "mask", "depth"]

@@ -49,8 +49,8 @@ def temporal_median(
         raise InvalidArgumentError("no frames to take a median of; expected at least one path")
     first = read_rgb(frames[0])
     height, width = first.shape[:2]
-    # Levels are sorted in 16 bits, and sorting takes a copy.
-    rows = max(1, memory // (len(frames) * width * 3 * 4))
+    # Levels are stacked in 16 bits, and sorting them takes a copy; where some do not count, another.
+    rows = max(1, memory // (len(frames) * width * 3 * (4 if counts is None else 7)))
     median, seen = np.empty_like(first), np.ones((height, width), np.bool_)
     for top in range(0, height, rows):
         block = slice(top, min(top + rows, height))

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -42,6 +44,19 @@ def test_only_what_counts_makes_the_median(tmp_path_factory, seed):
         valid = counts[:, row, column]
         values = stack[valid if valid.any() else slice(None), row, column].astype(float)
         np.testing.assert_array_equal(picture[row, column], np.rint(np.median(values, axis=0)))
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_memory_is_bounded(tmp_path, masked):
+    picture = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    Image.fromarray(picture).save(tmp_path / "0.png")
+    counts = [np.ones((200, 300), bool)] * 30 if masked else None
+    budget = 2**21  # the stack of all frames is five times that
+    tracemalloc.start()
+    temporal_median([tmp_path / "0.png"] * 30, counts, memory=budget)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < budget + 8 * picture.nbytes  # a few frames beside it
 
 
 def test_wrong_input(frames, tmp_path):
