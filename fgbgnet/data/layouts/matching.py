@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from fgbgnet.data.layouts.columns import further_column, own_columns
 from fgbgnet.data.layouts.orders import background_order
 from fgbgnet.data.layouts.patterns import Found, Patterns, fill, find, placeholders
 from fgbgnet.data.layouts.rules import POSITION, BackgroundRule, Fields, InOrder, takes_columns
@@ -14,10 +15,8 @@ from fgbgnet.data.layouts.tree import Tree
 from fgbgnet.data.layouts.values import (
     Indices,
     Values,
-    as_text,
     common_codes,
     first_positions,
-    to_strings,
     to_value,
     to_values,
 )
@@ -30,7 +29,6 @@ PairBy: TypeAlias = Literal["names", "position"]
 Missing: TypeAlias = Literal["error", "drop"]
 
 _FIRST = 5
-_YES, _NO = {"t", "true", "1", "yes", "flip", "flipped"}, {"f", "false", "0", "no", "", "noflip"}
 _log = logging.getLogger("fgbgnet")
 
 
@@ -132,9 +130,16 @@ def match_tree(tree: Tree, patterns: Mapping[str, Patterns], background: Backgro
     if pair_by not in ("names", "position"):
         raise UnknownNameError("pair_by", pair_by, ("names", "position"))
     for layer in patterns:
-        _check_names(layer, patterns, background, pair_by)
+        check_names(layer, patterns, background, pair_by)
     found = {layer: find(tree, layer, pattern) for layer, pattern in patterns.items()}
-    frames, partners, wanted = found["fg_bg"], {}, {}
+    return match_found(tree, found, background, pair_by)
+
+
+def match_found(tree: Tree, found: dict[str, Found], background: Background | None, pair_by: PairBy) -> Matched:
+    """Finds the partners of every frame among files that have been found."""
+    frames = found["fg_bg"]
+    partners: dict[str, Indices] = {}
+    wanted: dict[str, dict[str, Values]] = {}
     for layer in ("mask", "depth", "bg"):
         if layer not in found:
             continue
@@ -165,44 +170,14 @@ def build_manifest(matched: Matched, root: PathInput, missing: Missing, columns:
     fields = {name: values[keep] for name, values in frames.fields.items()}
     backgrounds = matched.partners["bg"][keep]
     fields = {name: values[backgrounds] for name, values in matched.found["bg"].fields.items()} | fields
-    rows |= _own_columns(fields, columns)
+    rows |= own_columns(fields, columns)
     for name, values in columns.items():
-        rows[name] = _column(values, fields, int(keep.sum()))
+        rows[name] = further_column(values, fields, int(keep.sum()))
     return Manifest(rows, root)
 
 
-def _own_columns(fields: dict[str, Values], columns: Mapping[str, Any]) -> dict[str, Values]:
-    """Columns that placeholders of certain names make."""
-    made = {}
-    for placeholder, column in (("fg", "fg_id"), ("flip", "flip"), ("split", "split")):
-        if placeholder in fields and column not in columns:
-            text = as_text(fields[placeholder])
-            made[column] = _truth(text) if column == "flip" else text
-    return made
-
-
-def _truth(text: Values) -> Values:
-    """Words for yes and no as ``true`` and ``false``; other words stay."""
-    seen = {value: value.lower() for value in set(text.tolist())}
-    if not set(seen.values()) <= _YES | _NO:
-        return text
-    return to_strings(["true" if seen[value] in _YES else "false" for value in text.tolist()])
-
-
-def _column(values: Any, fields: dict[str, Values], count: int) -> Any:  # noqa: ANN401
-    """A further column: given, the same for all rows, or filled from placeholders."""
-    if takes_columns(values):
-        return to_strings(["true" if value else "false" for value in values(fields).tolist()])
-    if not isinstance(values, str):
-        return values
-    names = [name for name in placeholders(values) if name in fields]
-    if not names:
-        return to_strings([values] * count)
-    texts = [as_text(fields[name]).tolist() for name in names]
-    return to_strings([fill(values, dict(zip(names, row, strict=True))) for row in zip(*texts, strict=True)])
-
-
-def _check_names(layer: str, patterns: Mapping[str, Patterns], background: Background | None, pair_by: PairBy) -> None:
+def check_names(layer: str, patterns: Mapping[str, Patterns], background: Background | None, pair_by: PairBy) -> None:
+    """Raises an error where the placeholders of a layer do not fit those of the frames."""
     frames = _each(patterns["fg_bg"])
     if layer == "fg_bg":
         bare = next((pattern for pattern in frames if not placeholders(pattern) and pair_by == "names"), None)
@@ -318,4 +293,14 @@ def _log_unused(matched: Matched) -> None:
             _log.info("%d files of %s belong to no frame, such as %s", len(unused), layer, first)
 
 
-__all__ = ["Background", "Matched", "Missing", "PairBy", "build_manifest", "match_patterns", "match_tree"]
+__all__ = [
+    "Background",
+    "Matched",
+    "Missing",
+    "PairBy",
+    "build_manifest",
+    "check_names",
+    "match_found",
+    "match_patterns",
+    "match_tree",
+]

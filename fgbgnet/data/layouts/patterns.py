@@ -50,6 +50,10 @@ class Found:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def take(self, rows: Indices) -> "Found":
+        """The files at some positions."""
+        return Found(self.layer, self.pattern, self.paths[rows], {k: v[rows] for k, v in self.fields.items()})
+
     def check_unique(self) -> None:
         """Raises an error where two files have the same values."""
         columns = list(self.fields.values())

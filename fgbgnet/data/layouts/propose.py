@@ -1,0 +1,285 @@
+"""Which layout a data set has: by names, and where several fit the names, by the pictures."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from fgbgnet.data.layouts.catalogue import LAYOUTS
+from fgbgnet.data.layouts.evidence import Evidence, Residual
+from fgbgnet.data.layouts.index import index_tree, patterns_of
+from fgbgnet.data.layouts.layout import Layout
+from fgbgnet.data.layouts.matching import Missing, check_names, match_found
+from fgbgnet.data.layouts.patterns import Found, Patterns, find
+from fgbgnet.data.layouts.shapes import shape_layouts
+from fgbgnet.data.layouts.tree import Tree
+from fgbgnet.data.layouts.values import Indices, Values, to_strings
+from fgbgnet.data.manifest import Manifest
+from fgbgnet.errors import FgBgError, ManifestError, MissingFileError
+from fgbgnet.types import PathInput
+
+MIN_COVERAGE = 0.95
+"""Share of the frames that must have all their partners."""
+MAX_RESIDUAL = 12.0
+"""Grey levels above which a frame and its background do not show the same place."""
+
+_LOOKED_AT = 12  # frames whose pictures are opened at first
+_THINNED = 2000  # frames for which layouts without a name are tried
+_SHOWN = 5
+_PARTNERS = ("bg", "mask", "depth")
+
+
+class Pair(NamedTuple):
+    """A frame, its background, and how far they are from each other."""
+
+    fg_bg: str
+    bg: str
+    residual: Residual
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What `propose_layout` found.
+
+    Attributes:
+        layout: The layout.
+        manifest: The manifest of the data.
+        pairs: Five frames, with their backgrounds and residuals.
+        also: Names of further layouts that pair the same files.
+    """
+
+    layout: Layout
+    manifest: Manifest
+    pairs: list[Pair]
+    also: list[str]
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether backgrounds fit better when they are mirrored."""
+        worse = [pair.residual.mirrored < pair.residual.plain / 2 for pair in self.pairs]
+        return sum(worse) > len(worse) / 2
+
+    def summary(self) -> str:
+        """The proposal as lines of text."""
+        lines = [f"layout {self.layout.name}: {self.layout.meaning}"]
+        if self.also:
+            lines.append(f"The same pairs come from: {', '.join(self.also)}")
+        lines.append("Residual: median difference outside the mask, in grey levels, and with a mirrored background")
+        lines += [
+            f"  {pair.fg_bg}  <-  {pair.bg}   {pair.residual.plain:.1f}   {pair.residual.mirrored:.1f}"
+            for pair in self.pairs
+        ]
+        if self.mirrored:
+            lines.append("The backgrounds are mirrored with respect to the frames: mend them before you train.")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A layout, and the files of the frames that have all partners in it.
+
+    Attributes:
+        layout: The layout.
+        files: Paths by layer, one per frame.
+        frames: How many frames there are in all.
+        whole: Whether all frames were looked at, not a sample.
+    """
+
+    layout: Layout
+    files: dict[str, Values]
+    frames: int
+    whole: bool
+
+    def __len__(self) -> int:
+        return len(self.files["fg_bg"])
+
+
+def propose_layout(root: PathInput, *, missing: Missing = "error", progress: bool = False) -> Proposal:
+    """Finds out which layout a data set has.
+
+    Every layout of `list_layouts` is tried on the names, and so are patterns that are read off the names themselves.
+    Those stay that give nearly all frames their partners. Then a few pictures decide: outside the mask, a frame and
+    its background must be the same.
+
+    Args:
+        root: Folder or zip archive of the data.
+        missing: ``"drop"`` leaves out frames without a partner, and logs how many.
+        progress: Whether long listings show their progress on a terminal.
+
+    Raises:
+        ManifestError: If no layout fits, none of those that fit the names fits the pictures, or two that give
+            different pairs both do; the message says how to choose.
+        MissingFileError: If frames of the layout lack a partner.
+        PictureError: If a picture cannot be read.
+
+    >>> import pathlib, tempfile
+    >>> from PIL import Image
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> for name, grey in (("bg/bg_1", 9), ("bg/bg_2", 99), ("fg_bg/fg_bg_9", 9), ("fg_bg/fg_bg_4001", 99),
+    ...                    ("mask/fg_bg_mask_9", 0), ("mask/fg_bg_mask_4001", 0)):
+    ...     (folder / name).parent.mkdir(exist_ok=True)
+    ...     Image.new("L", (8, 8), grey).save(folder / f"{name}.jpg")
+    >>> propose_layout(folder).layout.name
+    'F'
+    """
+    tree = Tree(root, progress)
+    finder = _Finder(tree)
+    candidates = _by_names(finder)
+    if not candidates:
+        tree.refuse_foreign()
+        raise ManifestError(
+            f"no layout fits the names below {tree.root}; say which files belong together with patterns "
+            "(match_patterns, or --bg, --fg_bg, --mask), or with a table (read_table, or --table)"
+        )
+    evidence = Evidence(tree)
+    fitting = _by_pictures(candidates, evidence)
+    if not all(candidate.whole for candidate in fitting):
+        everything = [c if c.whole else _try(finder, c.layout, None) for c in fitting]
+        fitting = _by_pictures([c for c in everything if c is not None], evidence)
+    chosen = fitting[0]
+    manifest = index_tree(tree, chosen.layout, missing)
+    rows = _spread(len(manifest), _SHOWN)
+    columns = [manifest.column(name)[rows].tolist() for name in ("bg", "fg_bg", "mask")]
+    pairs = [Pair(fg_bg, bg, evidence.residual(bg, fg_bg, mask)) for bg, fg_bg, mask in zip(*columns, strict=True)]
+    return Proposal(chosen.layout, manifest, pairs, [c.layout.name for c in fitting[1:] if c.layout.name in LAYOUTS])
+
+
+def _by_names(finder: "_Finder") -> list[_Candidate]:
+    """Layouts that give nearly all frames their partners, each with about as many frames as the best of them."""
+    tried = [_try(finder, layout, None) for layout in LAYOUTS.values()]
+    tried += [_try(finder, layout, _THINNED) for layout in shape_layouts(finder.tree)]
+    candidates = [candidate for candidate in tried if candidate is not None]
+    most = max((candidate.frames for candidate in candidates), default=0)
+    return [candidate for candidate in candidates if candidate.frames >= MIN_COVERAGE * most]
+
+
+class _Finder:
+    """Files by pattern; many layouts share patterns."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self._found: dict[tuple[str, Patterns], Found | FgBgError] = {}
+
+    def find(self, layer: str, patterns: Patterns) -> Found:
+        key = (layer, patterns)
+        if key not in self._found:
+            try:
+                self._found[key] = find(self.tree, layer, patterns)
+            except FgBgError as error:
+                self._found[key] = error
+        found = self._found[key]
+        if isinstance(found, FgBgError):
+            raise found
+        return found
+
+
+def _try(finder: _Finder, layout: Layout, limit: int | None) -> _Candidate | None:
+    """A layout on the files, or on so many of its frames; None where it does not fit the names."""
+    try:
+        if layout.table is not None:
+            manifest = index_tree(finder.tree, layout)
+            files = {layer: manifest.column(layer) for layer in ("fg_bg", *_PARTNERS)}
+            return _Candidate(layout, files, len(manifest), True)
+        return _try_patterns(finder, layout, limit)
+    except FgBgError:
+        return None
+
+
+def _try_patterns(finder: _Finder, layout: Layout, limit: int | None) -> _Candidate | None:
+    patterns = patterns_of(layout)
+    found = {}
+    for layer in ("fg_bg", "mask", "bg"):
+        check_names(layer, patterns, layout.background, layout.pair_by)
+        found[layer] = finder.find(layer, patterns[layer])
+    if layout.depth:
+        try:
+            found["depth"] = finder.find("depth", layout.depth)
+        except MissingFileError:
+            layout = replace(layout, depth=None)
+    frames = len(found["fg_bg"])
+    whole = limit is None or frames <= limit
+    if limit is not None and not whole:
+        found["fg_bg"] = found["fg_bg"].take(_spread(frames, limit))
+    matched = match_found(finder.tree, found, layout.background, layout.pair_by)
+    complete = matched.complete
+    if complete.mean() < MIN_COVERAGE:
+        return None
+    files = {"fg_bg": found["fg_bg"].paths[complete]}
+    files |= {layer: found[layer].paths[rows[complete]] for layer, rows in matched.partners.items()}
+    return _Candidate(layout, files, frames, whole)
+
+
+def _by_pictures(candidates: list[_Candidate], evidence: Evidence) -> list[_Candidate]:
+    """Layouts whose pairs are alike in pictures; all of them give the same pairs."""
+    looked = {str(path) for c in candidates for path in c.files["fg_bg"][_spread(len(c), _LOOKED_AT)]}
+    while True:
+        scores = [_score(candidate, looked, evidence) for candidate in candidates]
+        best = min(scores)
+        if not best <= MAX_RESIDUAL:
+            raise ManifestError(_no_fit(candidates[scores.index(best)], best))
+        limit = min(MAX_RESIDUAL, 3 * best + 2)
+        candidates = [c for c, score in zip(candidates, scores, strict=True) if score <= limit]
+        rivals = ((other, _differing(candidates[0], other)) for other in candidates[1:])
+        rival, frames = next(((other, frames) for other, frames in rivals if frames), (None, []))
+        if rival is None:
+            return candidates
+        if set(frames) <= looked:
+            raise ManifestError(_ambiguous(candidates[0], rival, frames[0]))
+        looked |= set(frames)
+
+
+def _spread(count: int, wanted: int) -> Indices:
+    """So many positions, evenly, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, wanted)).round().astype(np.int64))
+
+
+def _rows_of(candidate: _Candidate, frames: Iterable[str]) -> Indices:
+    """Positions of some frames; those that the layout does not have are left out."""
+    return np.flatnonzero(np.isin(candidate.files["fg_bg"], to_strings(sorted(frames))))
+
+
+def _score(candidate: _Candidate, frames: set[str], evidence: Evidence) -> float:
+    """Mean residual of some frames, backgrounds mirrored or not; a mean, since a rule may be wrong for a part only."""
+    rows = _rows_of(candidate, frames)
+    triples = zip(*(candidate.files[layer][rows].tolist() for layer in ("bg", "fg_bg", "mask")), strict=True)
+    residuals = np.array([evidence.residual(*paths) for paths in triples]).reshape(-1, 2)
+    residuals = residuals[np.isfinite(residuals).all(axis=1)]
+    return float(residuals.mean(axis=0).min()) if len(residuals) else float("inf")
+
+
+def _differing(one: _Candidate, other: _Candidate) -> list[str]:
+    """A few frames that two layouts pair with other files."""
+    shared = np.isin(one.files["fg_bg"], other.files["fg_bg"])
+    left = np.flatnonzero(shared)[np.argsort(one.files["fg_bg"][shared])]
+    right = np.flatnonzero(np.isin(other.files["fg_bg"], one.files["fg_bg"]))
+    right = right[np.argsort(other.files["fg_bg"][right])]
+    different = np.zeros(len(left), dtype=np.bool_)
+    for layer in _PARTNERS:
+        if layer in one.files and layer in other.files:
+            different |= one.files[layer][left] != other.files[layer][right]
+    rows = left[different]
+    return [str(path) for path in one.files["fg_bg"][rows[_spread(len(rows), _LOOKED_AT)]]] if len(rows) else []
+
+
+def _no_fit(candidate: _Candidate, residual: float) -> str:
+    return (
+        f"layout {candidate.layout.name} fits the names, but not the pictures: outside the mask, frames differ from "
+        f"their backgrounds by {residual:.0f} of 255 grey levels, where up to {MAX_RESIDUAL:.0f} are expected. Give "
+        "the rule for the background; or, if these pairs are meant, name the layout"
+    )
+
+
+def _ambiguous(one: _Candidate, other: _Candidate, frame: str) -> str:
+    pairs = []
+    for candidate in (one, other):
+        row = int(_rows_of(candidate, [frame])[0])
+        partners = [f"{layer} {candidate.files[layer][row]}" for layer in _PARTNERS if layer in candidate.files]
+        pairs.append(f"{candidate.layout.name} pairs {frame} with {', '.join(partners)}")
+    return (
+        f"two rules fit the names and the pictures, but give different pairs: {'; '.join(pairs)}. Choose one: "
+        f"--layout {one.layout.name} or --layout {other.layout.name} (index_layout), or patterns of your own"
+    )
+
+
+__all__ = ["MAX_RESIDUAL", "MIN_COVERAGE", "Pair", "Proposal", "propose_layout"]
