@@ -10,13 +10,28 @@ from fgbgnet.commands.check import check
 from fgbgnet.commands.judge import evaluate, predict
 from fgbgnet.commands.learn import demo, train
 from fgbgnet.commands.make import compose, synth
+from fgbgnet.commands.pack import pack
 from fgbgnet.commands.recordings import recordings
 from fgbgnet.commands.show import encoders, models
 from fgbgnet.commands.split import split
 
 COMMANDS: dict[str, Callable[..., int | None]] = {
     function.__name__: function
-    for function in (demo, synth, compose, recordings, depth, check, split, train, evaluate, predict, models, encoders)
+    for function in (
+        demo,
+        synth,
+        compose,
+        recordings,
+        depth,
+        check,
+        split,
+        pack,
+        train,
+        evaluate,
+        predict,
+        models,
+        encoders,
+    )
 }
 
 __all__ = ["COMMANDS", *COMMANDS]

@@ -91,20 +91,15 @@ def pack_shards(
     table = manifest if isinstance(manifest, Manifest) else Manifest.read(manifest)
     settings = _Settings(samples_per_shard, max_bytes, shuffle, seed, share_backgrounds)
     done = _take_up(pattern, _digest(table, settings))
-    advice = f"{len(done.shards)} shards were there before; free some space, and the same call goes on"
-    with full_disk_named(pattern.index, advice):
-        return _pack(table, pattern, settings, done)
-
-
-def _pack(table: Manifest, pattern: ShardPattern, settings: _Settings, done: ShardIndex) -> ShardIndex:
     packer = _Packer(table, settings)
     with tqdm(total=len(table), initial=done.samples, desc="pack", unit="sample", disable=None) as bar:
         while done.samples < len(table):
-            path = pattern.shard(len(done.shards))
-            with atomic_path(path) as temporary, temporary.open("wb") as file:
-                shard = packer.write(file, path.name, done.samples, bar)
-            done = ShardIndex((*done.shards, shard), done.source)
-            done.write(pattern.progress)
+            path, there = pattern.shard(len(done.shards)), len(done.shards)
+            with full_disk_named(path, f"{there} shards are there; free some space, and the same call goes on"):
+                with atomic_path(path) as temporary, temporary.open("wb") as file:
+                    shard = packer.write(file, path.name, done.samples, bar)
+                done = ShardIndex((*done.shards, shard), done.source)
+                done.write(pattern.progress)
     if not pattern.index.exists():
         done.write(pattern.index)
     pattern.progress.unlink(missing_ok=True)
