@@ -56,8 +56,15 @@ def index_cdnet(
         UnknownNameError: If ``only`` names what there is not.
         OutputError: If the disk is full.
 
-    Example:
-        See ``docs/concepts/recordings.md``.
+    >>> import pathlib, tempfile
+    >>> from PIL import Image
+    >>> office = pathlib.Path(tempfile.mkdtemp(), "baseline", "office")
+    >>> for folder, prefix, suffix in (("input", "in", "jpg"), ("groundtruth", "gt", "png")):
+    ...     (office / folder).mkdir(parents=True)
+    ...     for number, level in ((1, 0), (2, 255)):
+    ...         Image.new("L", (8, 8), level).save(office / folder / f"{prefix}{number:06d}.{suffix}")
+    >>> index_cdnet(office, tempfile.mkdtemp(), progress=False).column("id").tolist()
+    ['baseline/office/000001', 'baseline/office/000002']
     """
     layout = Layout("cdnet2014", _FILES % ("jpg", ""), ("input", "groundtruth"), lambda name: name)
     options = Options(every, background_frames, bootstrapping, only, progress)
@@ -103,8 +110,15 @@ def index_sbm_rgbd(
     Raises:
         FgBgError: As for `index_cdnet`.
 
-    Example:
-        See ``docs/concepts/recordings.md``.
+    >>> import pathlib, tempfile
+    >>> from PIL import Image
+    >>> wall = pathlib.Path(tempfile.mkdtemp(), "DepthCamouflage", "Wall")
+    >>> for folder, prefix in (("input", "in"), ("groundtruth", "gt"), ("depth", "d")):
+    ...     (wall / folder).mkdir(parents=True)
+    ...     Image.new("L", (8, 8)).save(wall / folder / f"{prefix}000001.png")
+    >>> manifest = index_sbm_rgbd(wall, tempfile.mkdtemp(), progress=False)
+    >>> manifest.column("depth_unit").tolist(), manifest.column("bg_id").tolist()
+    (['relative'], ['Wall'])
     """
     if depth_unit is not None and depth_unit not in get_args(DepthUnit):
         raise UnknownNameError("depth_unit", str(depth_unit), get_args(DepthUnit))

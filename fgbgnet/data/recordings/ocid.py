@@ -51,8 +51,15 @@ def index_ocid(
     Raises:
         FgBgError: As for `index_cdnet`.
 
-    Example:
-        See ``docs/concepts/recordings.md``.
+    >>> import pathlib, tempfile
+    >>> from PIL import Image
+    >>> sequence = pathlib.Path(tempfile.mkdtemp(), "ARID20", "floor", "top", "seq01")
+    >>> for folder in ("rgb", "label"):
+    ...     (sequence / folder).mkdir(parents=True)
+    ...     for number in (1, 2):
+    ...         Image.new("L", (8, 8), number).save(sequence / folder / f"result_{number}.png")
+    >>> index_ocid(sequence, tempfile.mkdtemp(), progress=False).column("id").tolist()
+    ['ARID20/floor/top/seq01/result_2']
     """
     top = os.path.abspath(root)  # noqa: PTH100 - strings: paths may lead into archives
     places = {_name(folder, top): folder for folder in find_recordings(root, ("rgb", "label"), _EXPECTED)}
