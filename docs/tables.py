@@ -6,6 +6,7 @@ import re
 from importlib import import_module
 from pathlib import Path
 
+import split_tables
 import synth_tables
 
 RESULTS = Path(__file__).parent / "results"
@@ -34,6 +35,9 @@ def insert(app, docname, source):
     for name, table in synth_tables.TABLES.items():
         if f"<!-- {name} -->" in text:
             text = text.replace(f"<!-- {name} -->", table(RESULTS / "synth"))
+    for name, table in split_tables.TABLES.items():
+        if f"<!-- {name} -->" in text:
+            text = text.replace(f"<!-- {name} -->", table(RESULTS / "data"))
     source[0] = re.sub(r"^\.\. public-names:: (\S+)$", lambda match: public_names(match[1]), text, flags=re.MULTILINE)
 
 

@@ -148,10 +148,13 @@ def _sides_of_units(units: Units, kept: Codes) -> tuple[Codes, npt.NDArray[np.bo
 
 def _majority(units: Codes, strata: Codes) -> Codes:
     """The most common stratum of each unit's samples, the first of equals, (U,)."""
-    pairs, counts = np.unique(np.stack([units, strata], axis=1), axis=0, return_counts=True)
-    order = np.lexsort((pairs[:, 1], -counts, pairs[:, 0]))
-    first = np.unique(pairs[order, 0], return_index=True)[1]
-    return np.asarray(pairs[order][first, 1])
+    kinds = int(strata.max()) + 1
+    pairs, counts = np.unique(units * kinds + strata, return_counts=True)
+    unit, stratum = np.divmod(pairs, kinds)
+    order = np.lexsort((stratum, -counts, unit))
+    first = np.unique(unit[order], return_index=True)[1]
+    majority: Codes = stratum[order][first]
+    return majority
 
 
 def _balance(sides: Codes, new: Codes, by_hash: Codes, units: Units, strata: Codes, fractions: Sequence[float]) -> None:
@@ -161,21 +164,23 @@ def _balance(sides: Codes, new: Codes, by_hash: Codes, units: Units, strata: Cod
     unit, the next one makes good.
     """
     shares = np.array(fractions) / math.fsum(fractions)
-    lacking = np.zeros(len(shares))
-    for stratum in range(int(strata.max()) + 1):
-        members = strata == stratum
-        there = np.flatnonzero(members & (sides != NO_SIDE))
-        total = units.weights[there].sum() + units.weights[new[members[new]]].sum()
-        before = lacking
-        lacking = shares * total - np.bincount(sides[there], units.weights[there], len(shares))
-        rows = new[members[new]]
-        for unit in rows[np.lexsort((units.places[rows], -units.weights[rows]))]:
-            weight = units.weights[unit]
-            wanted = lacking + np.clip(before, -weight, weight)
-            side = by_hash[unit] if wanted[by_hash[unit]] >= weight / 2 else int(np.argmax(wanted))
-            sides[unit] = side
-            lacking[side] -= weight
-        lacking = lacking + before
+    totals = np.bincount(strata, units.weights, int(strata.max()) + 1)
+    there = np.flatnonzero(sides != NO_SIDE)
+    taken = np.zeros((len(totals), len(shares)))
+    np.add.at(taken, (strata[there], sides[there]), units.weights[there])
+    order = new[np.lexsort((units.places[new], -units.weights[new], strata[new]))]
+    lacking, before = np.zeros((2, len(shares)))
+    stratum = -1
+    for unit in order.tolist():
+        if strata[unit] != stratum:
+            stratum = strata[unit]
+            before = before + lacking
+            lacking = shares * totals[stratum] - taken[stratum]
+        weight = units.weights[unit]
+        wanted = lacking + np.clip(before, -weight, weight)
+        side = by_hash[unit] if wanted[by_hash[unit]] >= weight / 2 else int(np.argmax(wanted))
+        sides[unit] = side
+        lacking[side] -= weight
 
 
 def _fill(sides: Codes, new: Codes, units: Units, bounds: npt.NDArray[np.float64], elsewhere: Codes) -> bool:

@@ -52,7 +52,7 @@ def test_pairs_within_a_group_cost_nothing():
         with pytest.raises(InvalidArgumentError, match="more than 5000000 pairs"):
             near_duplicates(equal)
     near = hashes ^ (np.arange(20_001, dtype=np.uint64) % 256)
-    with pytest.raises(InvalidArgumentError, match=r"more than 30000 pairs of 20001 hashes.*Give groups"):
+    with pytest.raises(InvalidArgumentError, match=r"more than 30000 pairs of 20001 hashes.*give groups"):
         near_duplicates(near, max_pairs=30_000)
 
 
