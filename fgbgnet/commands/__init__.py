@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from fgbgnet.commands.annotate import depth
 from fgbgnet.commands.check import check
+from fgbgnet.commands.index import index
 from fgbgnet.commands.judge import evaluate, predict
 from fgbgnet.commands.learn import demo, train
 from fgbgnet.commands.make import compose, synth
@@ -22,6 +23,7 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
         synth,
         compose,
         recordings,
+        index,
         depth,
         check,
         split,

@@ -5,7 +5,20 @@ from fgbgnet.data.decode import read_depth, read_mask, read_rgb
 from fgbgnet.data.duplicates import duplicate_backgrounds
 from fgbgnet.data.hashes import near_duplicates
 from fgbgnet.data.layers import Layers, check_sample
-from fgbgnet.data.layouts import Blocks, match_patterns
+from fgbgnet.data.layouts import (
+    AtLeast,
+    Blocks,
+    InOrder,
+    Layout,
+    Parts,
+    Proposal,
+    Table,
+    index_layout,
+    list_layouts,
+    match_patterns,
+    propose_layout,
+    read_table,
+)
 from fgbgnet.data.leakage import Leak, leaks
 from fgbgnet.data.loader import SeededSampler, collate_samples, init_worker, make_loader
 from fgbgnet.data.manifest import Manifest
@@ -20,18 +33,24 @@ from fgbgnet.data.zips.limits import ArchiveLimits, archive_limits, set_archive_
 
 __all__ = [
     "ArchiveLimits",
+    "AtLeast",
     "Blocks",
+    "InOrder",
     "JointTransform",
     "Layers",
+    "Layout",
     "Leak",
     "Manifest",
     "PairedFgBgDataset",
     "PairedShardDataset",
+    "Parts",
+    "Proposal",
     "SeededSampler",
     "Shard",
     "ShardIndex",
     "SharedEpoch",
     "Split",
+    "Table",
     "apply_transform",
     "archive_limits",
     "check_sample",
@@ -40,10 +59,12 @@ __all__ = [
     "eval_transform",
     "hash_thumbnails",
     "index_cdnet",
+    "index_layout",
     "index_ocid",
     "index_sbm_rgbd",
     "init_worker",
     "leaks",
+    "list_layouts",
     "list_names",
     "load_split",
     "make_loader",
@@ -51,10 +72,12 @@ __all__ = [
     "near_duplicates",
     "pack_shards",
     "picture_hash",
+    "propose_layout",
     "read_bytes",
     "read_depth",
     "read_mask",
     "read_rgb",
+    "read_table",
     "same_picture",
     "sample_seed",
     "seeded",

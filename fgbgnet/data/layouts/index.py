@@ -39,7 +39,7 @@ def get_layout(name: str) -> Layout:
     """
     layout = LAYOUTS.get(str(name).upper())
     if layout is None:
-        raise UnknownNameError("layout", str(name), LAYOUTS, "list_layouts() gives all of them.")
+        raise UnknownNameError("layout", str(name), LAYOUTS, "list_layouts() and --layout list give all of them.")
     return layout
 
 

@@ -11,6 +11,7 @@ from fgbgnet.data.layouts.evidence import Evidence, Residual
 from fgbgnet.data.layouts.index import index_tree, patterns_of
 from fgbgnet.data.layouts.layout import Layout
 from fgbgnet.data.layouts.matching import Missing, check_names, match_found
+from fgbgnet.data.layouts.options import command_options
 from fgbgnet.data.layouts.patterns import Found, Patterns, find
 from fgbgnet.data.layouts.shapes import shape_layouts
 from fgbgnet.data.layouts.tree import Tree
@@ -62,7 +63,7 @@ class Proposal:
 
     def summary(self) -> str:
         """The proposal as lines of text."""
-        lines = [f"layout {self.layout.name}: {self.layout.meaning}"]
+        lines = [f"layout {self.layout.name}: {self.layout.meaning}", f"To repeat it: {command_options(self.layout)}"]
         if self.also:
             lines.append(f"The same pairs come from: {', '.join(self.also)}")
         lines.append("Residual: median difference outside the mask, in grey levels, and with a mirrored background")
@@ -264,9 +265,9 @@ def _differing(one: _Candidate, other: _Candidate) -> list[str]:
 
 def _no_fit(candidate: _Candidate, residual: float) -> str:
     return (
-        f"layout {candidate.layout.name} fits the names, but not the pictures: outside the mask, frames differ from "
-        f"their backgrounds by {residual:.0f} of 255 grey levels, where up to {MAX_RESIDUAL:.0f} are expected. Give "
-        "the rule for the background; or, if these pairs are meant, name the layout"
+        f"{command_options(candidate.layout)} fits the names, but not the pictures: outside the mask, frames differ "
+        f"from their backgrounds by {residual:.0f} of 255 grey levels, where up to {MAX_RESIDUAL:.0f} are "
+        "expected. Give the rule for the background; or, if these pairs are meant, index with these options"
     )
 
 
@@ -275,10 +276,11 @@ def _ambiguous(one: _Candidate, other: _Candidate, frame: str) -> str:
     for candidate in (one, other):
         row = int(_rows_of(candidate, [frame])[0])
         partners = [f"{layer} {candidate.files[layer][row]}" for layer in _PARTNERS if layer in candidate.files]
-        pairs.append(f"{candidate.layout.name} pairs {frame} with {', '.join(partners)}")
+        pairs.append(f"{command_options(candidate.layout)} pairs {frame} with {', '.join(partners)}")
     return (
-        f"two rules fit the names and the pictures, but give different pairs: {'; '.join(pairs)}. Choose one: "
-        f"--layout {one.layout.name} or --layout {other.layout.name} (index_layout), or patterns of your own"
+        f"two rules fit the names and the pictures, but give different pairs: {'; '.join(pairs)}. Choose "
+        "one of them with these options of fgbgnet index (in Python: index_layout, match_patterns), or give your "
+        "own patterns"
     )
 
 

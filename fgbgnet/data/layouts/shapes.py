@@ -14,6 +14,9 @@ from fgbgnet.data.layouts.patterns import find
 from fgbgnet.data.layouts.rules import Blocks, InOrder
 from fgbgnet.data.layouts.tree import Tree, join
 
+SHAPE = "patterns"
+"""Name of the layouts that are read off the names."""
+
 _SUFFIX = re.compile(r"\.(?:jpe?g|png|bmp|webp|tiff?|npy)$", re.IGNORECASE)
 _SIZES = (1, 2, 4, 5, 8, 10, 16, 20, 25, 40, 50, 100, 200, 400, 500, 800, 1000, 2000, 4000, 5000, 8000)
 _SAMPLED = 300  # names of a folder that are looked at
@@ -42,7 +45,7 @@ class _Shape:
 
 
 def shape_layouts(tree: Tree) -> Iterator[Layout]:
-    """Layouts that the names in a tree allow, simple ones first; their names are their patterns."""
+    """Layouts that the names in a tree allow, simple ones first."""
     layers = _layers(_shapes(tree))
     if not {"bg", "fg_bg", "mask"} <= layers.keys():
         return
@@ -63,7 +66,7 @@ def _with_backgrounds(
     tree: Tree, bg: _Shape, frames: _Shape, patterns: dict[str, str], names: list[str]
 ) -> Iterator[Layout]:
     def layout(pattern: str, rule: Blocks | InOrder | None, how: str) -> Layout:
-        return Layout(f"{patterns['fg_bg']} -> {pattern} ({how})", how, pattern, background=rule, **patterns)  # type: ignore[arg-type]
+        return Layout(SHAPE, how, pattern, patterns["fg_bg"], patterns["mask"], patterns.get("depth"), background=rule)
 
     if not bg.numbers:
         yield layout(_pattern(bg, []), None, "one background for all")
@@ -103,6 +106,8 @@ def _shapes(tree: Tree) -> list[_Shape]:
             free[join(where, "")] += len(names)
             continue
         for shape, found in shapes.items():
+            if re.search(r"[{}*]", where + shape):
+                continue  # what would mean something in a pattern
             counts[join(where, shape)] += found * step
     return [_Shape(text, n) for text, n in counts.items()] + [_Shape(text, n, True) for text, n in free.items()]
 
@@ -160,4 +165,4 @@ def _one_sample(path: str) -> str:
     return join(folder, f"{{v1:{re.escape(name)}}}")
 
 
-__all__ = ["shape_layouts"]
+__all__ = ["SHAPE", "shape_layouts"]
