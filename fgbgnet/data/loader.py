@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence, Sized
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler, default_collate
 
 from fgbgnet.data.batches import SampleList
 from fgbgnet.data.seeding import hash64
@@ -45,11 +45,31 @@ class SeededSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         epoch, self.epoch = self.epoch, self.epoch + 1
-        for dataset in _nested(self.dataset):
-            if hasattr(dataset, "set_epoch"):
-                dataset.set_epoch(epoch)
+        _set_epoch(self.dataset, epoch)
         generator = torch.Generator().manual_seed(hash64(f"{self.seed}/{epoch}/order") >> 1)
         yield from torch.randperm(len(self), generator=generator).tolist()
+
+
+class StreamLoader(DataLoader[Sample]):
+    """Batches of a data set that is read in order; every iteration is its next epoch, unless `set_epoch` says which."""
+
+    epoch = 0
+    """The epoch of the next iteration."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the epoch of the next iteration."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Any:  # noqa: ANN401 - of a type that torch keeps to itself
+        _set_epoch(self.dataset, self.epoch)
+        self.epoch += 1
+        return super().__iter__()
+
+
+def _set_epoch(dataset: object, epoch: int) -> None:
+    for part in _nested(dataset):
+        if hasattr(part, "set_epoch"):
+            part.set_epoch(epoch)
 
 
 def _nested(dataset: object) -> list[Any]:
@@ -82,14 +102,16 @@ def make_loader(
     """Makes a loader of batches: the keys of a sample, tensors with a leading dimension, ``id`` a list of strings.
 
     Args:
-        dataset: A data set of samples of one size (see `train_transform`, `eval_transform`).
+        dataset: A data set of samples of one size (see `train_transform`, `eval_transform`). One that is read in
+            order, such as `PairedShardDataset`, shuffles itself; its workers make batches each of their own samples.
         batch_size: Samples per batch.
         train: Whether to shuffle, with another order and other augmentation in every epoch. Otherwise the order is
             that of the data set, and every pass is the same.
         seed: Of the order; the data set's own by default.
         num_workers: Processes that read and transform. It changes the speed, never the samples.
         drop_last: Whether to leave out a last batch that is not full. By default only in training, and only when at
-            least one batch is full: a data set smaller than a batch is trained on as it is.
+            least one batch is full: a data set smaller than a batch is trained on as it is. Of what is read in order
+            every worker has a last batch, and by default none is left out.
         pin_memory: For faster copies to a GPU; by default where there is one.
         persistent_workers: Whether workers live on between epochs; by default yes.
         **kwargs: Passed on to `torch.utils.data.DataLoader`.
@@ -97,12 +119,13 @@ def make_loader(
     Raises:
         InvalidArgumentError: If a number is out of range, the data set is empty, or a sampler is among ``kwargs``.
     """
-    size = len(dataset)  # type: ignore[arg-type]
+    streamed = isinstance(dataset, IterableDataset)
+    size = 0 if streamed else len(dataset)  # type: ignore[arg-type]
     if batch_size < 1:
         raise InvalidArgumentError(f"batch_size is {batch_size}; expected at least 1")
     if num_workers < 0:
         raise InvalidArgumentError(f"num_workers is {num_workers}; expected 0 (this process) or more")
-    if not size:
+    if not size and not streamed:
         raise InvalidArgumentError("dataset is empty; expected at least one sample")
     for name in ("sampler", "batch_sampler", "shuffle"):
         if name in kwargs:
@@ -120,12 +143,12 @@ def make_loader(
         "worker_init_fn": init_worker,
         **kwargs,
     }
-    return DataLoader(
+    return (StreamLoader if streamed and train else DataLoader)(
         dataset,
         batch_size=batch_size,
-        sampler=SeededSampler(dataset, seed) if train else None,  # type: ignore[arg-type]
+        sampler=SeededSampler(dataset, seed) if train and not streamed else None,  # type: ignore[arg-type]
         num_workers=num_workers,
-        drop_last=(train and size >= batch_size) if drop_last is None else drop_last,
+        drop_last=(train and not streamed and size >= batch_size) if drop_last is None else drop_last,
         pin_memory=torch.cuda.is_available() if pin_memory is None else pin_memory,
         persistent_workers=num_workers > 0 if persistent_workers is None else persistent_workers,
         **settings,
@@ -169,4 +192,4 @@ def init_worker(worker: int) -> None:
     cv2.setNumThreads(0)
 
 
-__all__ = ["SeededSampler", "collate_samples", "init_worker", "make_loader"]
+__all__ = ["SeededSampler", "StreamLoader", "collate_samples", "init_worker", "make_loader"]

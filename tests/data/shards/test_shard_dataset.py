@@ -18,6 +18,7 @@ from fgbgnet.data import (
     PairedShardDataset,
     collate_samples,
     eval_transform,
+    make_loader,
     pack_shards,
     set_archive_limits,
     train_transform,
@@ -114,6 +115,28 @@ def test_workers_share_out_the_shards(packed, workers):
     loader = DataLoader(dataset, batch_size=2, num_workers=workers, collate_fn=collate_samples)
     ids = [id for batch in loader for id in batch["id"]]
     assert sorted(ids) == [f"s{n:03d}" for n in range(12)]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_make_loader_counts_epochs(packed, workers):
+    dataset = PairedShardDataset(packed, train_transform(16), shuffle_buffer=4)
+
+    def epoch(loader):
+        batches = list(loader)
+        bg = {id: picture for batch in batches for id, picture in zip(batch["id"], batch["bg"], strict=True)}
+        return [id for batch in batches for id in batch["id"]], bg
+
+    loader = make_loader(dataset, 5, train=True, num_workers=workers)
+    (first, pictures), (second, others) = epoch(loader), epoch(loader)
+    assert sorted(first) == sorted(second) == [f"s{n:03d}" for n in range(12)]
+    assert first != second
+    assert not any(torch.equal(pictures[id], others[id]) for id in pictures)
+    loader.set_epoch(0)
+    again, same_pictures = epoch(loader)
+    assert again == first
+    assert all(torch.equal(pictures[id], same_pictures[id]) for id in pictures)
+    plain = make_loader(PairedShardDataset(packed, eval_transform(16)), 5, train=False, num_workers=workers)
+    assert epoch(plain)[0] == epoch(plain)[0]
 
 
 def test_ranks_share_out_the_shards(packed):
