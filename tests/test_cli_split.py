@@ -100,7 +100,9 @@ def test_copies_of_a_background_stay_together(tmp_path, capsys):
     assert call("split", path, "--out", tmp_path / "plain.csv", "--fractions", "0.5,0.5") == 0
     assert leaks(Manifest.read(tmp_path / "plain.csv"), pairs)
     assert call("split", path, "--out", tmp_path / "out.csv", "--fractions", "0.5,0.5", "--merge-duplicates") == 0
-    assert "8 pairs of backgrounds are copies of each other." in capsys.readouterr().out
+    assert (
+        "copies: 8 (0.png and copy_0.jpg, 1.png and copy_1.jpg, 2.png and copy_2.jpg, ...)." in capsys.readouterr().out
+    )
     assert not leaks(Manifest.read(tmp_path / "out.csv"), pairs)
 
 
@@ -152,3 +154,10 @@ def test_sides_that_are_not_there(quadruples, tmp_path, capsys, command, message
     path = Manifest.read(quadruples).with_column("split", "dev").write(tmp_path / "dev.csv")
     assert call(*command, path, "--out", tmp_path / "out") == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_split_that_leaks_is_told_when_it_is_trained_on(quadruples, tmp_path, capsys):
+    path = Manifest.read(quadruples).with_column("split", ["train", "val", "val", "train"] * 2 + ["val"] * 4)
+    path = path.write(tmp_path / "leaking.csv")
+    assert call("train", path, "--out", tmp_path / "run", *FAST) == 0
+    assert "Mind: 2 backgrounds stand on both sides" in capsys.readouterr().out

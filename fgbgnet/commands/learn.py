@@ -124,6 +124,9 @@ def _train_and_val(
     if val is None and {"train", "val"} <= sides:
         split = load_split(everything, ("train", "val"), transforms)
         print(split.summary())
+        shared = set(split[0].group_ids("bg").tolist()) & set(split[1].group_ids("bg").tolist())
+        if shared:
+            print(f"Mind: {len(shared)} backgrounds stand on both sides, so that validation also measures memory.")
         return split[0], split[1], "split"
     if sides != {""}:
         split = load_split(everything, ("train",))

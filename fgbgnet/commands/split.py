@@ -8,6 +8,9 @@ from fgbgnet.files import check_output
 if TYPE_CHECKING:
     from fgbgnet.data import PairedFgBgDataset, Split
 
+SHOWN = 3
+"""How many pairs of copies are named."""
+
 
 def split(
     manifest: str,
@@ -48,7 +51,7 @@ def split(
                 "--merge-duplicates joins backgrounds, which --group-by does not hold out; add bg"
             )
         pairs = duplicate_backgrounds(dataset.manifest)
-        print(f"{len(pairs)} pairs of backgrounds are copies of each other.")
+        print(f"Pairs of backgrounds that are copies: {len(pairs)}{_some(pairs)}.")
     divided = seeded_split(
         dataset,
         _numbers(fractions),
@@ -84,6 +87,14 @@ def _show(divided: "Split[PairedFgBgDataset]") -> None:
             )
         else:
             print(f"Which {word} there are is not known ({kind}_id is empty).")
+
+
+def _some(pairs: list[tuple[str, str]]) -> str:
+    """The first few pairs in words."""
+    if not pairs:
+        return ""
+    more = ", ..." if len(pairs) > SHOWN else ""
+    return f" ({', '.join(f'{first} and {second}' for first, second in pairs[:SHOWN])}{more})"
 
 
 def _listed(text: str) -> list[str]:

@@ -118,7 +118,10 @@ def same_picture(a: ByteArray, b: ByteArray, mirrored: bool = False) -> bool:
 
 
 def similar_pictures(thumbnails: ByteArray, max_distance: int = 8, mirrored: bool = False) -> Pairs:
-    """Finds the pairs of pictures of which one is a copy of the other: by their hashes, then by `same_picture`.
+    """Finds pictures that are copies of each other: by their hashes, then by `same_picture`.
+
+    Copies with the very same hash (plain ones: with the same thumbnail) are paired with the first of them alone: what
+    the pairs connect belongs together, and thousands of equal pictures do not make millions of pairs.
 
     Args:
         thumbnails: Of `thumbnail`, uint8 (N, 32, 32, 3).
@@ -134,23 +137,46 @@ def similar_pictures(thumbnails: ByteArray, max_distance: int = 8, mirrored: boo
     ([], [[1, 4]])
     """
     thumbnails = _checked(thumbnails)
-    count = len(thumbnails)
     hashes = hash_thumbnails(thumbnails)
-    views = [thumbnails]
+    leads = _leads(thumbnails, hashes)
+    positions = np.arange(len(thumbnails))
+    led = np.stack([leads, positions], axis=1)[leads != positions]
+    rows = positions[leads == positions]
+    views, count = [thumbnails[rows]], len(rows)
     if mirrored:
-        views.append(thumbnails[:, :, ::-1])
-        hashes = np.concatenate([hashes, hash_thumbnails(views[1])])
-    candidates = np.concatenate([near_duplicates(hashes, max_distance), _plain_pairs(views, hashes == 0)])
-    # Of a pair and its mirror image one is enough: (i, mirrored j) with i < j.
+        views.append(views[0][:, :, ::-1])
+    # Behind the pictures their mirror images: (i, count + j) is i and j mirrored, of which i < j is enough.
+    view_hashes = np.concatenate([hash_thumbnails(view) for view in views])
+    candidates = np.concatenate([near_duplicates(view_hashes, max_distance), _plain_pairs(views, view_hashes == 0)])
     i, j = candidates.T
-    candidates = candidates[(i < count) & ((j < count) | (i < j - count))]
-    found = [candidates[:0]]
-    for start in range(0, len(candidates), _CHUNK):
-        i, j = candidates[start : start + _CHUNK].T
-        right = np.where((j < count)[:, None, None, None], thumbnails[j % count], thumbnails[j % count][:, :, ::-1])
-        same = _agree(thumbnails[i], right, hashes[i] == 0)
-        found.append(np.stack([i, j % count], axis=1)[same])
-    return np.unique(np.concatenate(found), axis=0)
+    i, j = candidates[(i < count) & ((j < count) | (i < j - count))].T
+    same = _verified(thumbnails, rows[i], rows[j % max(count, 1)], j >= count)
+    pairs = np.stack([rows[i], rows[j % max(count, 1)]], axis=1)[same]
+    return np.unique(np.concatenate([led, pairs]), axis=0)
+
+
+def _leads(thumbnails: ByteArray, hashes: Hashes) -> npt.NDArray[np.int64]:
+    """For every picture the first one with its hash, or if plain its thumbnail, that it is a copy of, (N,)."""
+    first: dict[int | bytes, int] = {}
+    keys = (value or picture.tobytes() for value, picture in zip(hashes.tolist(), thumbnails, strict=True))
+    leads = np.fromiter((first.setdefault(key, row) for row, key in enumerate(keys)), np.int64, len(hashes))
+    rows = np.flatnonzero(leads != np.arange(len(leads)))
+    other = rows[~_verified(thumbnails, leads[rows], rows, np.zeros(len(rows), bool))]
+    leads[other] = other
+    return leads
+
+
+def _verified(
+    thumbnails: ByteArray, i: npt.NDArray[np.int64], j: npt.NDArray[np.int64], mirror: BoolArray
+) -> BoolArray:
+    """Whether pictures ``i`` and ``j``, mirrored where ``mirror``, show the same, (K,)."""
+    same = np.zeros(len(i), bool)
+    for start in range(0, len(i), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        left, right = thumbnails[i[part]], thumbnails[j[part]]
+        right = np.where(mirror[part][:, None, None, None], right[:, :, ::-1], right)
+        same[part] = _agree(left, right, hash_thumbnails(left) == 0)
+    return same
 
 
 def _plain_pairs(views: Sequence[ByteArray], plain: BoolArray) -> Pairs:

@@ -7,6 +7,7 @@ from PIL import Image
 from scipy.fft import dctn
 
 from fgbgnet.data import picture_hash, same_picture, similar_pictures, thumbnail
+from fgbgnet.data.groups import connected
 from fgbgnet.data.similar import hash_thumbnails
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.synth import SceneGenerator
@@ -100,9 +101,27 @@ def test_a_plain_picture_is_not_the_same_as_one_with_structure(thumbnails):
     assert same_picture(faint, faint)
 
 
-def test_many_equal_pictures_are_all_paired(thumbnails):
-    assert similar_pictures(np.stack([thumbnails[0]] * 4)).tolist() == [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]
-    assert similar_pictures(thumbnails[:0]).tolist() == []
+def test_equal_pictures_are_paired_with_the_first(pictures, thumbnails):
+    plain = np.full((32, 32, 3), 90, np.uint8)
+    equal = np.stack([thumbnails[0], plain, *[thumbnails[0], plain] * 1000])
+    assert similar_pictures(equal).tolist() == [[0, n] for n in range(2, 2002, 2)] + [[1, n] for n in range(3, 2002, 2)]
+    assert similar_pictures(thumbnails[:0]).tolist() == similar_pictures(thumbnails[:0], mirrored=True).tolist() == []
+
+
+def test_the_same_hash_is_not_enough(thumbnails):
+    other = thumbnails[4] // 4 + 150  # the same structure in another light
+    assert hash_thumbnails(other[None]) == hash_thumbnails(thumbnails[4][None])
+    assert similar_pictures(np.stack([thumbnails[4], other, other, thumbnails[4]])).tolist() == [[0, 3], [1, 2]]
+
+
+def test_pairs_connect_all_copies(pictures, thumbnails):
+    rng = np.random.default_rng(1)
+    copies = [
+        thumbnail(copy_of(pictures[n % 3], tuple(rng.integers(60, 140, 2)), int(rng.integers(40, 95)), 1, 0))
+        for n in range(30)
+    ]
+    lead = connected(similar_pictures(np.concatenate([thumbnails[:3], copies])), 33)
+    assert lead.tolist() == [0, 1, 2] * 11
 
 
 def test_colour_and_light_set_limits(thumbnails):
