@@ -12,7 +12,7 @@ from fgbgnet.data.layouts.tree import Tree, join
 from fgbgnet.data.masks import read_mask
 from fgbgnet.errors import MaskError
 
-SIDE = 96
+SIDE = 64
 """Pixels of the side to which pictures are brought: enough to tell backgrounds apart."""
 
 
@@ -36,6 +36,7 @@ class Evidence:
         self._tree = tree
         self._pictures: dict[str, ByteArray] = {}
         self._outside: dict[str, npt.NDArray[np.bool_]] = {}
+        self._residuals: dict[tuple[str, str, str], Residual] = {}
 
     def residual(self, bg: str, fg_bg: str, mask: str) -> Residual:
         """The residual of one pair.
@@ -43,6 +44,12 @@ class Evidence:
         Raises:
             MissingFileError, PictureError: If a picture cannot be read.
         """
+        key = (bg, fg_bg, mask)
+        if key not in self._residuals:
+            self._residuals[key] = self._measure(*key)
+        return self._residuals[key]
+
+    def _measure(self, bg: str, fg_bg: str, mask: str) -> Residual:
         frame, background, outside = self._picture(fg_bg), self._picture(bg), self._outside_of(mask)
         if not outside.any():
             return Residual(float("nan"), float("nan"))
