@@ -22,6 +22,7 @@ from fgbgnet.types import PathInput
 _MOST_SAMPLES, _MOST_BYTES = 300, 24_000_000
 """On a whole page, so that a browser can show it; shared out evenly among the findings."""
 _LONGEST_PROBLEM = 240
+_NOTHING = RepairCounts().in_words()
 _SEVERITIES = ("error", "warning", "note")
 
 _STYLE = """
@@ -81,8 +82,9 @@ def write_page(audit: Audit, out: PathInput, samples: int = 12, title: str = "Au
     check_output(out, folder=False)
     shown = min(samples, max(1, _MOST_SAMPLES // max(1, len(audit.findings))))
     worst = [finding.ids[:shown] for finding in audit.findings]
-    findings = [_finding(audit, place, pictures) for place, pictures in enumerate(_pictures(audit, worst))]
-    sections = [f"<h1>{html.escape(title)}</h1>", _summary(audit), _overview(audit), *findings]
+    repairs = {kind: counts.in_words() for kind, counts in count_repairs(audit.corrections).items()}
+    findings = [_finding(audit, place, pictures, repairs) for place, pictures in enumerate(_pictures(audit, worst))]
+    sections = [f"<h1>{html.escape(title)}</h1>", _summary(audit), _overview(audit, repairs), *findings]
     return write_bytes(out, html_page(title, sections, _STYLE).encode())
 
 
@@ -118,13 +120,12 @@ def _summary(audit: Audit) -> str:
     return f'<div class="summary"><p>{html.escape(f"{closing_words(audit)} {found}{limited}")}</p></div>'
 
 
-def _overview(audit: Audit) -> str:
-    repairs = count_repairs(audit.corrections)
+def _overview(audit: Audit, repairs: Mapping[str, str]) -> str:
     body = "".join(
         f'<tr><th scope="row"><a href="#finding-{place}">{html.escape(finding.kind)}</a></th>'
         f'<td class="words">{_badge(finding)}</td><td>{len(finding.ids)}</td><td>{_share(finding, audit)}</td>'
         f'<td class="words meaning">{_text(KINDS[finding.kind].meaning)}</td>'
-        f'<td class="words">{repairs.get(finding.kind, RepairCounts()).in_words()}</td></tr>'
+        f'<td class="words">{repairs.get(finding.kind, _NOTHING)}</td></tr>'
         for place, finding in enumerate(audit.findings)
     )
     classes = {"Severity": "words", "Samples": "", "Share": "", "Meaning": "words meaning", "Repair": "words"}
@@ -139,10 +140,10 @@ def _overview(audit: Audit) -> str:
     return f'{table}<p class="note">{note}</p>' if audit.findings else ""
 
 
-def _finding(audit: Audit, place: int, pictures: Sequence[str]) -> str:
+def _finding(audit: Audit, place: int, pictures: Sequence[str], repairs: Mapping[str, str]) -> str:
     finding = audit.findings[place]
     kind = KINDS[finding.kind]
-    does = count_repairs(audit.corrections).get(finding.kind, RepairCounts()).in_words()
+    does = repairs.get(finding.kind, _NOTHING)
     count = len(finding.ids)
     shown = f"Shown are the worst {len(pictures)} of {count}." if len(pictures) < count else ""
     meaning = "" if kind.meaning in finding.message else f"Meaning: {_text(kind.meaning)}. "

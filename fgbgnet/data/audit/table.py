@@ -88,7 +88,11 @@ def _examples(ids: Sequence[str], room: int) -> str:
 
 
 def _cut(text: str, room: int) -> str:
-    return text if len(text) <= room else text[: room - 1] + _MORE
+    """As many of the parts between commas as fit; the start of the first, if it is too long."""
+    if len(text) <= room:
+        return text
+    whole = text[: room - 2].rpartition(", ")[0]
+    return f"{whole}, {_MORE}" if whole else text[: room - 1] + _MORE
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

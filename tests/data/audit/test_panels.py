@@ -95,3 +95,12 @@ def test_a_picture_that_is_missing_leaves_the_others(tmp_path):
     assert "bg.png" in panels["bg"].problem
     assert panels["difference"].problem == "needs both pictures"
     assert panels["fg_bg"].picture is not None
+
+
+def test_whatever_a_decoder_raises_is_shown(tmp_path, monkeypatch):
+    def fails(path):
+        raise IndexError("past the end")
+
+    monkeypatch.setattr("fgbgnet.data.audit.panels.read_rgb", fails)
+    problems = {panel.caption: panel.problem for panel in layer_panels(write(tmp_path), 0)}
+    assert problems["bg"] == "cannot be read (IndexError: past the end)"

@@ -48,7 +48,7 @@ def test_corrections_of_one_row_are_combined():
 def test_the_later_kind_wins_where_values_differ():
     plan = plan_repair(
         TABLE,
-        [Correction(0, "bg", "a.png", "bg_mirrored", "mirror"), Correction(0, "bg", "b.png", "bg_wrong")],
+        [Correction(0, "bg", "a.png", "bg_mirrored", "mirror"), Correction(0, "bg", "b.png", "bg_wrong", "flip")],
     )
     assert list(KINDS).index("bg_wrong") < list(KINDS).index("bg_mirrored")
     assert (plan[0].cells["bg"].value, plan[0].cells["bg"].edits) == ("a.png", ("mirror",))

@@ -128,6 +128,20 @@ def test_a_background_brings_the_group_that_rows_with_it_rightly_have(folder, tm
     assert repaired.column("bg_id").tolist() == ["b0", "lead", "bg/unused.png", "b3", *["b0", "b1", "b2", "b3"] * 2]
 
 
+def test_rows_whose_own_background_is_wrong_do_not_name_its_group(tmp_path):
+    names = ["1.png", "2.png", "3.png", "4.png", "5.png"]
+    table = Manifest.from_lists(["a"] * 4 + ["b"], names, names, bg_id=["A", "C", "C", "D", "B"], root=tmp_path)
+    corrections = [
+        Correction(1, "bg", "c", "bg_wrong"),
+        Correction(2, "bg", "c", "bg_wrong"),
+        Correction(2, "bg_id", "found with it", "bg_wrong"),
+        Correction(3, "", "", "bg_wrong"),
+        Correction(4, "bg", "a", "bg_wrong"),
+    ]
+    repaired = Audit(table, 5, corrections=corrections).repaired(tmp_path / "r.csv")
+    assert repaired.column("bg_id").tolist() == ["A", "c", "found with it", "A"]
+
+
 def test_a_second_repair_adds_to_the_first(folder, tmp_path):
     first = Audit(Manifest.read(folder), 12, corrections=[Correction(0, "depth", "", "depth_margin")])
     table = first.repaired(tmp_path / "first.csv")

@@ -67,3 +67,16 @@ def test_lines_fit_whatever_the_ids_are(width, found, repaired):
 def test_of_ids_that_do_not_fit_the_end_is_shown(width, shown):
     lines = Audit(TABLE, 40, [finding("mask_off_difference", ["footballers/fg_bg/img_0050"] * 30)]).summary(width)
     assert shown in lines
+
+
+def test_words_on_the_repair_give_way_to_ids():
+    corrections = [Correction(row, "mask", "m.png", "mask_full", "invert") for row in range(20)]
+    corrections += [Correction(row, "depth", "", "mask_full") for row in range(20, 30)]
+    corrections += [Correction(row, "", "", "mask_full") for row in range(30, 40)]
+    audit = Audit(TABLE, 40, [finding("mask_full", IDS), finding("mask_off_difference", IDS)], corrections)
+    whole = "20 fixed, 10 depthless, 10 dropped"
+    assert audit.summary(120).splitlines()[1].endswith(whole)
+    narrow = audit.summary(72).splitlines()[1]
+    assert len(narrow) <= 72
+    assert narrow.endswith(" 20 fixed, …")  # no count is cut in two
+    assert "s0" in narrow
