@@ -2,7 +2,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from PIL import Image
 from scipy.fft import dctn
 
@@ -12,7 +12,7 @@ from fgbgnet.data.similar import hash_thumbnails
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.synth import SceneGenerator
 
-SCENES = 120
+SCENES = 80
 INDEX = st.integers(0, SCENES - 1)
 
 
@@ -41,6 +41,7 @@ def distance(a, b):
     return (picture_hash(a) ^ picture_hash(b)).bit_count()
 
 
+@settings(max_examples=60)
 @given(
     INDEX,
     st.tuples(st.integers(48, 150), st.integers(48, 150)),

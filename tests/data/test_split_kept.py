@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 from fgbgnet.data import Manifest, PairedFgBgDataset, eval_transform, leaks, load_split, seeded_split
 from fgbgnet.errors import InvalidArgumentError, SplitError, UnknownNameError
@@ -37,6 +37,7 @@ SIZES = st.lists(st.integers(1, 12), min_size=6, max_size=25)
 # Written down
 
 
+@settings(max_examples=20)
 @given(SIZES, SEEDS, FRACTIONS)
 def test_a_split_comes_back_from_its_file(tmp_path_factory, sizes, seed, fractions):
     dataset = make([(b, b % 3) for b, count in enumerate(sizes) for _ in range(count)])
@@ -97,6 +98,7 @@ def test_a_data_set_without_a_manifest_cannot_be_saved(tmp_path):
 # Kept
 
 
+@settings(max_examples=40)
 @given(SIZES, SEEDS, FRACTIONS, st.sampled_from([None, "source"]), st.randoms(use_true_random=False))
 def test_what_is_kept_never_moves(sizes, seed, fractions, stratify_by, rng):
     """Whatever order the rows are in, whatever was added, and whatever the seed is now."""
@@ -127,6 +129,7 @@ def test_keeping_a_plain_split_gives_what_splitting_anew_gives(sizes, seed):
     )
 
 
+@settings(max_examples=20)
 @given(SEEDS)
 def test_both_groups_are_kept(seed):
     pairs = [(b, f) for b in range(8) for f in range(8)]
@@ -241,6 +244,7 @@ def test_golden_values():
 # Near-duplicates
 
 
+@settings(max_examples=50)
 @given(SIZES, SEEDS, st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=3), FRACTIONS)
 def test_near_duplicates_are_not_parted(sizes, seed, pairs, fractions):
     dataset = make(backgrounds(*sizes))
