@@ -8,12 +8,16 @@ import numpy as np
 
 from fgbgnet.data.arrays import BoolArray, ByteArray, FloatArray
 from fgbgnet.data.audit.change import match_exposure
+from fgbgnet.data.audit.views import disc
 from fgbgnet.data.similar import THUMBNAIL
 
 MAX_BACKGROUNDS = 5000
 """More are compared with their own frames only."""
 
 _CANDIDATES = 6  # whose exposure is matched, of those that are most alike at a glance
+_IN_SIGHT = 0.55  # share of the frame that a mask must leave to say where background is; an inverted one leaves less
+_CALM = 0.75  # of the pixels whose difference counts: neither a shadow nor a wrong mask does
+_FARTHEST = 0.12  # of the side: a background that lies elsewhere by more is another one
 _COARSE = 12  # side of what is glanced at
 
 
@@ -67,10 +71,8 @@ class BackgroundPool:
         others = [self._thumbnail(place) for place in candidates]
         pool = np.stack([background, mirrored(background[None])[0], *others])
         in_sight = 1.0 if beside is None else float(beside.mean())
-        residual = match_exposure(frame, pool).residual
-        if beside is not None and in_sight > 0.2:
-            # A large foreground hides most of the background; a wrong mask hides something else. The better counts.
-            residual = np.minimum(residual, match_exposure(frame, pool, beside).residual)
+        # A mask that leaves little is one of a large foreground, or inverted: it tells nothing about what it leaves.
+        residual = match_exposure(frame, pool, beside if in_sight > _IN_SIGHT else None).residual
         best = int(residual[2:].argmin()) if candidates else -1
         contrast = float(np.median(np.abs(frame - np.median(frame, axis=0)).mean(1)))
         if best < 0:
@@ -116,20 +118,32 @@ def _signature(thumb: FloatArray) -> FloatArray:
     return unit
 
 
-def shift_between(frame: ByteArray, background: ByteArray) -> tuple[float, float, float]:
+def shift_between(frame: ByteArray, background: ByteArray, mask: BoolArray | None) -> tuple[float, float, float]:
     """Columns and rows by which a background must move to lie on the frame, and what that leaves of the difference.
 
-    By phase correlation (Kuglin and Hines, 1975). Only the calmer three quarters of the pixels count, so that a
-    foreground does not.
+    By phase correlation (Kuglin and Hines, 1975) of what the mask leaves in sight.
 
     Returns:
-        Columns, rows, and the ratio of the differences after and before.
+        Columns, rows, and the ratio of the differences after and before; infinite if they are too far apart to be
+        one background.
     """
-    seen, expected = (cv2.cvtColor(p, cv2.COLOR_RGB2GRAY).astype(np.float32) for p in (frame, background))
-    window = cv2.createHanningWindow(seen.shape[::-1], cv2.CV_32F)
-    (columns, rows), _ = cv2.phaseCorrelate(expected, seen, window)
-    before, left = (_calm_difference(frame, p) for p in (background, shifted(background, columns, rows)))
+    apart = np.ones(frame.shape[:2], np.bool_)
+    if mask is not None and mask.mean() < 1 - _IN_SIGHT:
+        apart = cv2.dilate(mask.astype(np.uint8), disc(3)) == 0
+    window: Any = cv2.createHanningWindow(frame.shape[1::-1], cv2.CV_32F)
+    # Softly: a hard edge would stand at the same place in both.
+    window = window * cv2.GaussianBlur(apart.astype(np.float32), (0, 0), 3)
+    seen, expected = (_centred(picture, apart) for picture in (frame, background))
+    (columns, rows), _ = cv2.phaseCorrelate(expected * window, seen * window)
+    if max(abs(columns) / frame.shape[1], abs(rows) / frame.shape[0]) > _FARTHEST:
+        return float(columns), float(rows), float("inf")
+    before, left = (_difference(frame, p, apart) for p in (background, shifted(background, columns, rows)))
     return float(columns), float(rows), left / max(before, 1e-6)
+
+
+def _centred(picture: ByteArray, where: BoolArray) -> FloatArray:
+    grey = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), dtype=np.float32)
+    return grey - (grey[where].mean() if where.any() else 0)
 
 
 def shifted(picture: ByteArray, columns: float, rows: float) -> ByteArray:
@@ -139,10 +153,13 @@ def shifted(picture: ByteArray, columns: float, rows: float) -> ByteArray:
     return moved  # type: ignore[no-any-return]
 
 
-def _calm_difference(frame: ByteArray, background: ByteArray) -> float:
-    differences = cv2.absdiff(frame, background).astype(np.float32).mean(2).ravel()
-    calm = np.partition(differences, int(0.75 * (len(differences) - 1)))[: int(0.75 * len(differences))]
-    return float(calm.mean())
+def _difference(frame: ByteArray, background: ByteArray, where: BoolArray) -> float:
+    """Mean difference of the calmer part of some pixels."""
+    differences = cv2.absdiff(frame, background).astype(np.float32).mean(2)[where]
+    if not differences.size:
+        return 0.0
+    kept = max(1, int(_CALM * differences.size))
+    return float(np.partition(differences, kept - 1)[:kept].mean())
 
 
 def evenly(paths: list[str], limit: int = MAX_BACKGROUNDS) -> list[str]:

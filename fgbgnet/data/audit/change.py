@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from fgbgnet.data.arrays import BoolArray, ByteArray, FloatArray
 
-_SHARE = 0.35  # of the pixels that must be background for an exposure to be matched; the foreground may hide the rest
+_SHARE = 0.35  # of all pixels that must be background for an exposure to be matched; a foreground may hide the rest
+_SHARE_BESIDE = 0.6  # the same, of the pixels that a mask leaves: shadows, and the foreground if the mask is wrong
 _GAINS = (0.5, 2.0)  # of an exposure that is still taken for the same picture
 _FLAT = 25.0  # variance below which a picture says nothing about a gain
 _SLACK = 1.3  # a match of the exposure must explain more than this, or the pictures are compared as they are
@@ -29,7 +30,7 @@ class Exposure:
     offset: FloatArray
     """Grey levels, (C, 3)."""
     residual: FloatArray
-    """What is left of the difference on the better part of the pixels, grey levels, (C,)."""
+    """What is left of the difference, grey levels, (C,): a quantile, so that a foreground does not count."""
 
 
 def match_exposure(frame: FloatArray, backgrounds: FloatArray, use: BoolArray | None = None) -> Exposure:
@@ -45,14 +46,15 @@ def match_exposure(frame: FloatArray, backgrounds: FloatArray, use: BoolArray | 
     >>> np.allclose(exposure.gain, 1.25, atol=1e-3), bool(exposure.residual[0] < 0.1)
     (True, True)
     """
+    share = _SHARE
     if use is not None:
-        frame, backgrounds = frame[use], backgrounds[:, use]
-    plain = np.abs(frame - backgrounds).mean(2)
+        frame, backgrounds, share = frame[use], backgrounds[:, use], _SHARE_BESIDE
+    plain = _mean_difference(frame, backgrounds)
     rest = plain
     gain = np.ones((len(backgrounds), 3), np.float32)
     offset = np.zeros_like(gain)
     for _ in range(_ROUNDS):
-        kept = (rest <= np.maximum(2 * _residual(rest), 2)[:, None]).astype(np.float32)
+        kept = (rest <= np.maximum(2 * _residual(rest, share), 2)[:, None]).astype(np.float32)
         total = np.maximum(kept.sum(1)[:, None], 1)
         mean = np.einsum("cp,cpk->ck", kept, backgrounds) / total
         target = kept @ frame / total
@@ -60,15 +62,21 @@ def match_exposure(frame: FloatArray, backgrounds: FloatArray, use: BoolArray | 
         covariance = np.einsum("cp,cpk->ck", kept, backgrounds * frame) / total - mean * target
         gain = np.where(variance < _FLAT, 1, np.clip(covariance / np.maximum(variance, 1e-3), *_GAINS))
         offset = target - gain * mean
-        rest = np.abs(frame - (gain[:, None] * backgrounds + offset[:, None])).mean(2)
-    matched, unmatched = _residual(rest), _residual(plain)
+        rest = _mean_difference(frame, gain[:, None] * backgrounds + offset[:, None])
+    matched, unmatched = _residual(rest, share), _residual(plain, share)
     same = unmatched <= _SLACK * matched + 0.5
     gain[same], offset[same] = 1, 0
     return Exposure(gain, offset, np.where(same, unmatched, matched))
 
 
-def _residual(differences: FloatArray) -> FloatArray:
-    place = int(_SHARE * (differences.shape[1] - 1))
+def _mean_difference(frame: FloatArray, backgrounds: FloatArray) -> FloatArray:
+    differences = np.abs(frame - backgrounds)
+    mean: FloatArray = (differences[..., 0] + differences[..., 1] + differences[..., 2]) / 3
+    return mean
+
+
+def _residual(differences: FloatArray, share: float) -> FloatArray:
+    place = int(share * (differences.shape[1] - 1))
     lowest: FloatArray = np.partition(differences, place, axis=1)[:, place]
     return lowest
 
@@ -103,11 +111,18 @@ def find_change(frame: ByteArray, background: ByteArray, gain: FloatArray, offse
     """
     expected = np.clip(gain * background + offset, 0, 255).astype(np.float32)
     seen = frame.astype(np.float32)
-    amount = _smooth(np.abs(seen - expected).max(2), 3)
+    _, high = _range(np.abs(seen - expected))
+    amount = _smooth(high, 3)
     noise = float(np.quantile(amount, _SHARE))
     least = np.maximum(_LEAST, 2 * noise) + _TEXTURE * _texture(expected)
     certain = np.clip((amount - least) / _SOFT, 0, 1)
     return Change(certain, certain * np.where(_shadow(seen, expected), _SHADED, 1), amount)
+
+
+def _range(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Smallest and largest of three channels; NumPy's own reductions are slow over a short last axis."""
+    first, second, third = np.moveaxis(values, 2, 0)
+    return np.minimum(np.minimum(first, second), third), np.maximum(np.maximum(first, second), third)
 
 
 def _smooth(values: npt.NDArray[Any], side: int) -> FloatArray:
@@ -124,7 +139,8 @@ def _texture(picture: FloatArray) -> FloatArray:
 def _shadow(seen: FloatArray, expected: FloatArray) -> BoolArray:
     """Where the frame is darker, and by about the same factor in all channels."""
     ratio = (_smooth(seen, 3) + 4) / (_smooth(expected, 3) + 4)
-    mean, spread = ratio.mean(2), ratio.max(2) - ratio.min(2)
+    low, high = _range(ratio)
+    mean, spread = (ratio[..., 0] + ratio[..., 1] + ratio[..., 2]) / 3, high - low
     shaded: BoolArray = (mean > _SHADOW[0]) & (mean < _SHADOW[1]) & (spread < 0.12 * mean + 0.02)
     return shaded
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fgbgnet.data.arrays import FloatArray
-from fgbgnet.data.audit.depth_signals import DepthThumbs
+from fgbgnet.data.audit.depth_signals import DepthThumbs, values_of
 
 _LEAST_CELLS = 40  # of a thumbnail that two maps must share
 _RELATED = 0.7  # correlation above which two maps show the same scene, one perhaps turned over
@@ -34,14 +34,13 @@ class Kinship:
 def kinship(thumbs: Sequence[DepthThumbs]) -> Kinship:
     """Compares depth maps of one background, where neither shows a foreground and where they do.
 
-    >>> scene = np.random.default_rng(0).uniform(size=(24, 24)).astype(np.float32)
-    >>> other = np.random.default_rng(1).uniform(size=(24, 24)).astype(np.float32)
-    >>> nothing = np.zeros((24, 24), np.float32)
-    >>> found = kinship([DepthThumbs(depth, depth, nothing) for depth in (scene, scene, 1 - scene, other)])
+    >>> scene, other = np.random.default_rng(0).integers(0, 255, (2, 24, 24), np.uint8)
+    >>> nothing = np.zeros((24, 24), np.uint8)
+    >>> found = kinship([DepthThumbs(depth, depth, nothing) for depth in (scene, scene, 254 - scene, other)])
     >>> abs(int(found.sign[:3].sum())), int(found.sign[3]), found.agreement.round(1).tolist(), found.agreed
     (1, 0, [1.0, 1.0, 1.0, 0.1], True)
     """
-    behind = np.stack([thumb.behind.ravel() for thumb in thumbs])
+    behind = np.stack([values_of(thumb.behind) for thumb in thumbs])
     correlation = _correlations(behind, behind)
     strength = np.abs(correlation)
     np.fill_diagonal(strength, -1)
@@ -62,7 +61,7 @@ def _whose_foreground(
 ) -> tuple[FloatArray, FloatArray]:
     """Correlations of what departs from the common background with the masks, one's own and the best of the others'."""
     own, others = np.full((2, len(thumbs)), np.nan, np.float32)
-    kin = np.flatnonzero(sign)
+    kin = [int(place) for place in np.flatnonzero(sign)]
     if len(kin) < 3:
         return own, others
     upright = np.where(sign[kin, None] > 0, behind[kin], 1 - behind[kin])
@@ -71,12 +70,12 @@ def _whose_foreground(
     seen = np.isfinite(aligned).any(0)
     common = np.full(aligned.shape[1], np.nan, np.float32)
     common[seen] = np.nanmedian(aligned[:, seen], axis=0)
-    covers = np.stack([thumbs[place].cover.ravel() for place in kin])
+    covers: FloatArray = np.stack([values_of(thumbs[place].cover) for place in kin])
     for k, place in enumerate(kin):
-        whole = thumbs[place].whole.ravel()
+        whole = values_of(thumbs[place].whole)
         whole = whole if sign[place] > 0 else 1 - whole
         departs = np.abs(common - _on_scale_of(common, whole))
-        matches = _correlations(departs[None], np.where(covers.any(1)[:, None], covers, np.nan))[0]
+        matches = _correlations(departs[None], np.where(covers.max(1, keepdims=True) > 0, covers, np.nan))[0]
         own[place] = matches[k]
         others[place] = max((float(m) for j, m in enumerate(matches) if j != k), default=float("nan"))
     return own, others

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from fgbgnet.data.audit.depth_groups import chunks, kinship
+from fgbgnet.data.audit.facts import DepthFacts, Measurement
 from fgbgnet.data.audit.findings import Correction
-from fgbgnet.data.audit.measure import DepthFacts, Measurement
 from fgbgnet.data.audit.rules import Hit, by_group, without_depth
 from fgbgnet.data.manifest import Manifest
 
@@ -14,9 +14,10 @@ _COLOURED = 0.05
 _BELOW_WEIGHT = 0.35  # of "the bottom of the picture is near", which fails in one of five rooms
 _OWN_WEIGHT = 0.4  # of what a map says itself, beside what all maps of its background say together
 _OPPOSITE = -0.15
-_WEAK, _ABSENT = 0.3, 0.15  # steps along the contour: hardly any, none
-_STRANGER, _DISTANT = 0.8, 0.93  # agreement with the other maps of the background
+_STRONG, _WEAK, _ABSENT = 0.5, 0.3, 0.15  # steps along the contour: nearly everywhere, hardly any, none
+_STRANGER, _DISTANT = 0.8, 0.95  # agreement with the other maps of the background
 _OTHERS_FOREGROUND, _CLEARLY = 0.5, 0.2  # correlation with the mask of another sample, and by how much it is better
+_OWN_FOREGROUND = 0.35  # correlation with its own mask that 19 of 20 maps have
 _TRUSTED = 0.5  # steps that a quarter of all maps must have, or the maps show no foregrounds at all
 
 
@@ -96,14 +97,13 @@ class _Judgement:
 
     def of_another(self, place: int) -> bool:
         """Whether a map belongs to another sample."""
-        weak = abs(self.nearer[place]) < _WEAK or self.height[place] < 1.5 * self.chance[place]
-        agreement = self.agreement[place]
-        if self.agreed[place] and (agreement < _STRANGER or (agreement < _DISTANT and weak)):
-            return True
-        if self.others[place] > max(_OTHERS_FOREGROUND, self.own[place] + _CLEARLY):
-            return True
-        absent = abs(self.nearer[place]) < _ABSENT and self.height[place] < self.chance[place]
-        return self.trusted and bool(absent)
+        nearer, height, chance = abs(self.nearer[place]), self.height[place], self.chance[place]
+        own, others, agreement = self.own[place], self.others[place], self.agreement[place]
+        weak = nearer < _WEAK or height < 1.5 * chance
+        strange = self.agreed[place] and (agreement < _STRANGER or (agreement < _DISTANT and weak))
+        swapped = others > max(_OTHERS_FOREGROUND, own + _CLEARLY) and not nearer >= _STRONG
+        lacking = self.trusted and weak and (own < _OWN_FOREGROUND or (nearer < _ABSENT and height < chance))
+        return bool(strange or swapped or lacking)
 
 
 def _median(values: Sequence[float]) -> float:

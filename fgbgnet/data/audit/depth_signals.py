@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fgbgnet.data.arrays import BoolArray, FloatArray
-from fgbgnet.data.audit.views import disc, mean_within
+from fgbgnet.data.arrays import BoolArray, ByteArray, FloatArray
+from fgbgnet.data.audit.views import disc
 
 DEPTH_THUMB = 24
 """Side of the thumbnails by which depth maps of one background are compared."""
@@ -43,8 +43,8 @@ def spread_out(depth: FloatArray, valid: BoolArray) -> FloatArray | None:
     return spread
 
 
-def contour_steps(depth: FloatArray, valid: BoolArray, mask: BoolArray) -> ContourSteps:
-    """Compares depth (H, W) on the two sides of the contour of a mask, near = small.
+class Contour:
+    """The two sides of the contour of a mask (H, W), along which depth maps are compared.
 
     What is new in a scene stands in front of what it hides, so depth is smaller inside than outside along most of the
     contour; near its feet both are the same.
@@ -53,21 +53,30 @@ def contour_steps(depth: FloatArray, valid: BoolArray, mask: BoolArray) -> Conto
     >>> mask = np.zeros((40, 40), bool)
     >>> mask[10:30, 10:30] = True
     >>> depth[mask] = 0.3
-    >>> steps = contour_steps(depth, np.ones_like(mask), mask)
+    >>> steps = Contour(mask).steps(depth, np.ones_like(mask))
     >>> steps.nearer, round(steps.height, 2)
     (1.0, 0.5)
     """
-    m = mask.astype(np.uint8)
-    inside = (m > 0) & (cv2.erode(m, disc(3), borderValue=1) == 0)
-    outside = (cv2.dilate(m, disc(4)) > 0) & (cv2.dilate(m, disc(1)) == 0)
-    line = inside & (cv2.erode(m, np.ones((3, 3), np.uint8), borderValue=1) == 0)
-    for side in (inside, outside):
-        side &= valid
-        line &= cv2.blur(side.astype(np.float32), (_BAND, _BAND)) > 0.03
-    if np.count_nonzero(line) < _LEAST_CONTOUR:
-        return ContourSteps(float("nan"), float("nan"))
-    steps = mean_within(depth, outside, _BAND)[line] - mean_within(depth, inside, _BAND)[line]
-    return ContourSteps(float(np.mean(steps > _STEP) - np.mean(steps < -_STEP)), float(np.abs(steps).mean()))
+
+    def __init__(self, mask: BoolArray) -> None:
+        m = mask.astype(np.uint8)
+        self._inside: BoolArray = (m > 0) & (cv2.erode(m, disc(3), borderValue=1) == 0)
+        self._outside: BoolArray = (cv2.dilate(m, disc(4)) > 0) & (cv2.dilate(m, disc(1)) == 0)
+        self._line: BoolArray = self._inside & (cv2.erode(m, np.ones((3, 3), np.uint8), borderValue=1) == 0)
+
+    def steps(self, depth: FloatArray, valid: BoolArray) -> ContourSteps:
+        """Steps of a depth map, near = small, in [0, 1], of the size of the mask."""
+        line, means = self._line, []
+        for side in (self._outside, self._inside):
+            use = side & valid
+            share: Any = cv2.blur(use.astype(np.float32), (_BAND, _BAND))
+            total: Any = cv2.blur(np.where(use, depth, np.float32(0)), (_BAND, _BAND))
+            line = line & (share > 0.03)
+            means.append(total / np.maximum(share, np.float32(1e-6)))
+        if np.count_nonzero(line) < _LEAST_CONTOUR:
+            return ContourSteps(float("nan"), float("nan"))
+        steps = means[0][line] - means[1][line]
+        return ContourSteps(float(np.mean(steps > _STEP) - np.mean(steps < -_STEP)), float(np.abs(steps).mean()))
 
 
 def nearer_below(depth: FloatArray, where: BoolArray) -> float:
@@ -96,7 +105,7 @@ def _margin(lines: FloatArray, span: float) -> _Margin:
     # Compression rings at the inner edge of a margin.
     flat = (np.abs(lines - level) <= _RINGING * span).mean(1) >= 0.95
     width = len(flat) if flat.all() else int(flat.argmin())
-    step = 0.0 if width in (0, len(flat)) else float(np.median(np.abs(lines[width] - level)))
+    step = 0.0 if width in (0, len(flat)) else float(np.quantile(np.abs(lines[width] - level), 0.75))
     return _Margin(width, level, step)
 
 
@@ -132,26 +141,36 @@ def has_frame(levels: npt.NDArray[Any]) -> bool:
 
 @dataclass(frozen=True)
 class DepthThumbs:
-    """Small copies, float32 (`DEPTH_THUMB`, `DEPTH_THUMB`)."""
+    """Small copies, uint8 (`DEPTH_THUMB`, `DEPTH_THUMB`): a large audit keeps many."""
 
-    whole: FloatArray
-    """Depth; NaN where it is not valid."""
-    behind: FloatArray
-    """The same; NaN where the foreground hides the background, too."""
-    cover: FloatArray
-    """Share that the foreground covers."""
+    whole: ByteArray
+    """Depth, of 254; 255 where it is not valid."""
+    behind: ByteArray
+    """The same; 255 where the foreground hides the background, too."""
+    cover: ByteArray
+    """Share that the foreground covers, of 254."""
 
 
 def depth_thumbs(depth: FloatArray, valid: BoolArray, mask: BoolArray) -> DepthThumbs:
-    """Shrinks depth (H, W) and its mask."""
+    """Shrinks depth (H, W) in [0, 1] and its mask."""
     apart = valid & (cv2.dilate(mask.astype(np.uint8), disc(2)) == 0)
-    return DepthThumbs(_averaged(depth, valid), _averaged(depth, apart), _shrunk(mask.astype(np.float32)))
+    cover = np.rint(254 * _shrunk(mask.astype(np.float32))).astype(np.uint8)
+    return DepthThumbs(_averaged(depth, valid), _averaged(depth, apart), cover)
 
 
-def _averaged(depth: FloatArray, use: BoolArray) -> FloatArray:
+def values_of(thumb: ByteArray) -> FloatArray:
+    """A thumbnail as shares, float32, flat; NaN where it has none.
+
+    >>> values_of(np.array([[0, 127], [254, 255]], np.uint8)).tolist()
+    [0.0, 0.5, 1.0, nan]
+    """
+    return np.where(thumb == 255, np.float32(np.nan), thumb.astype(np.float32) / 254).ravel()
+
+
+def _averaged(depth: FloatArray, use: BoolArray) -> ByteArray:
     share = _shrunk(use.astype(np.float32))
     total = _shrunk(np.where(use, depth, 0).astype(np.float32))
-    return np.where(share > 0.5, total / np.maximum(share, 1e-6), np.nan).astype(np.float32)
+    return np.where(share > 0.5, np.rint(254 * total / np.maximum(share, 1e-6)), 255).astype(np.uint8)
 
 
 def _shrunk(values: FloatArray) -> FloatArray:
@@ -161,11 +180,12 @@ def _shrunk(values: FloatArray) -> FloatArray:
 
 __all__ = [
     "DEPTH_THUMB",
+    "Contour",
     "ContourSteps",
     "DepthThumbs",
-    "contour_steps",
     "depth_thumbs",
     "has_frame",
     "nearer_below",
     "spread_out",
+    "values_of",
 ]

@@ -102,7 +102,13 @@ KINDS: dict[str, Kind] = {
         Kind(
             "group_leak",
             "error",
-            "a background, a foreground or a near-duplicate stands on two sides of the split",
+            "a background, a near-duplicate of it, or a foreground that was held out stands on two sides of the split",
+            _NOTHING,
+        ),
+        Kind(
+            "group_shared",
+            "note",
+            "most foregrounds stand on two sides of the split: it holds out backgrounds alone",
             _NOTHING,
         ),
     )

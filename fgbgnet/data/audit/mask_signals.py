@@ -17,7 +17,7 @@ _BAND = 11  # pixels: side of the square in which the two sides of the contour a
 _LEAST_CONTOUR = 8  # pixels of contour that say something
 _SOLID = 0.6
 _GREY = (32, 223)
-_FEW_ALONE = 6  # pixels of each kind: fewer stand alone in small or ragged masks, too
+_FEW_ALONE = 10  # pixels of each kind: fewer stand alone in small or ragged masks, too
 
 
 @dataclass(frozen=True)

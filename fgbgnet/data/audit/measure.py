@@ -1,25 +1,27 @@
-"""What is measured of one sample."""
+"""Measures samples, one after the other."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from hashlib import blake2b
+from typing import Any
 
 import cv2
 import numpy as np
 
 from fgbgnet.data.arrays import BoolArray, ByteArray, FloatArray
 from fgbgnet.data.assemble import DepthDeclaration
-from fgbgnet.data.audit.backgrounds import BackgroundPool, Match, shift_between, shifted
+from fgbgnet.data.audit.backgrounds import BackgroundPool, shift_between, shifted
 from fgbgnet.data.audit.change import Change, Exposure, find_change, match_exposure
-from fgbgnet.data.audit.depth_signals import (
-    ContourSteps,
-    DepthThumbs,
-    contour_steps,
-    depth_thumbs,
-    has_frame,
-    nearer_below,
-    spread_out,
+from fgbgnet.data.audit.depth_signals import Contour, depth_thumbs, has_frame, nearer_below, spread_out
+from fgbgnet.data.audit.facts import (
+    GOOD_SUPPORT,
+    LEAST_RESIDUAL,
+    BackgroundFacts,
+    DepthFacts,
+    MaskFacts,
+    Measurement,
+    judge_background,
+    moves_background,
 )
 from fgbgnet.data.audit.findings import Edit
 from fgbgnet.data.audit.mask_signals import (
@@ -36,89 +38,12 @@ from fgbgnet.data.audit.reading import File, Layer, read_depth_layer, read_mask_
 from fgbgnet.data.audit.views import small_depth, small_mask, small_picture, working_size
 from fgbgnet.data.layers import same_aspect
 from fgbgnet.data.manifest import Manifest
-from fgbgnet.data.similar import thumbnail
+from fgbgnet.data.similar import THUMBNAIL, thumbnail
 
 EDITS: tuple[Edit, ...] = ("mirror", "flip", "turn")
-GOOD_SUPPORT = 0.6
-"""Share of the contour that a mask needs; right ones have more than 0.68 in 99 of 100 generated scenes."""
 
 _REFERENCES = 6  # depth maps of others with which one's own is compared
 _LEAST_FOREGROUND = 0.2  # of the pixels: a mask that leaves fewer says nothing about what is beside it
-
-
-@dataclass
-class BackgroundFacts:
-    """What is measured of a pair of frame and background."""
-
-    match: Match
-    columns: float = 0.0
-    rows: float = 0.0
-    """By how much the background would have to move, in pixels of the frame."""
-    left_after_shift: float = 1.0
-    """Ratio of the differences after and before."""
-    differs: float = 0.0
-    """Pixels of the largest solid change, as a share of all."""
-    changed: float = 0.0
-    """Sum of the change, as a share of all pixels."""
-
-
-@dataclass
-class MaskFacts:
-    """What is measured of a mask."""
-
-    problem: str = ""
-    area: float = 0.0
-    """Share of foreground, before anything was resized."""
-    grey: float = 0.0
-    dithered: float = 0.0
-    fit: Fit | None = None
-    """With the change between frame and the right background; None if that is not known."""
-    pixels: int = 0
-    """Of foreground, at the working size."""
-    inverted: Fit | None = None
-    better: Edit | None = None
-    """Which edit makes it lie on the change."""
-    better_shift: tuple[int, int] | None = None
-    """Or rows and columns by which it must move, at the working size."""
-    amount_inside: float = 0.0
-    """Mean difference on the mask, grey levels."""
-    amount_outside: float = 0.0
-
-
-@dataclass
-class DepthFacts:
-    """What is measured of a depth map."""
-
-    coloured: float = 0.0
-    framed: bool = False
-    constant: bool = False
-    steps: ContourSteps | None = None
-    others: tuple[float, ...] = ()
-    """Heights of the steps that depth maps of others have along the same contour."""
-    below: float = 0.0
-    """Correlation of nearness with the row."""
-    thumbs: DepthThumbs | None = None
-
-
-@dataclass
-class Measurement:
-    """Everything that is measured of one sample."""
-
-    row: int
-    problems: dict[str, File] = field(default_factory=dict)
-    """Files that cannot be read, without their bytes."""
-    modes: dict[str, str] = field(default_factory=dict)
-    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
-    rotated: tuple[str, ...] = ()
-    misshapen: tuple[str, ...] = ()
-    """Layers of another aspect ratio than the frame."""
-    digest: bytes = b""
-    """Of the frame's file."""
-    thumb: ByteArray | None = None
-    """Of the frame."""
-    background: BackgroundFacts | None = None
-    mask: MaskFacts | None = None
-    depth: DepthFacts | None = None
 
 
 class Measurer:
@@ -148,7 +73,6 @@ class Measurer:
         result = _file_facts(row, layers)
         if layers.frame is None:
             return result
-        result.thumb = thumbnail(layers.frame)
         size = working_size(layers.frame.shape)
         mask = None if layers.mask is None or "mask" in result.misshapen else small_mask(layers.mask, size)
         if layers.mask is not None or layers.mask_problem:
@@ -177,12 +101,12 @@ class Measurer:
         self, result: Measurement, path: str, layers: Layer, frame: ByteArray, mask: BoolArray | None
     ) -> Change | None:
         """The change between the frame and its background, or the one that is proven to be right; None if none is."""
-        assert layers.frame is not None and layers.background is not None and result.thumb is not None  # noqa: PT018
-        thumb = _floats(result.thumb)
+        assert layers.frame is not None and layers.background is not None  # noqa: PT018
+        thumb = _floats(thumbnail(layers.frame))
         beside = None if mask is None else _beside(mask)
         match = self.pool.match(path, _floats(thumbnail(layers.background)), thumb, beside)
         facts = result.background = BackgroundFacts(match)
-        background = self._right_background(facts, small_picture(layers.background, frame.shape[:2]), frame)
+        background = self._right_background(facts, small_picture(layers.background, frame.shape[:2]), frame, mask)
         if background is None:
             return None
         scale = layers.frame.shape[1] / frame.shape[1]
@@ -193,11 +117,13 @@ class Measurer:
         facts.changed = float(change.certain.mean())
         return change
 
-    def _right_background(self, facts: BackgroundFacts, own: ByteArray, frame: ByteArray) -> ByteArray | None:
+    def _right_background(
+        self, facts: BackgroundFacts, own: ByteArray, frame: ByteArray, mask: BoolArray | None
+    ) -> ByteArray | None:
         """The background that lies on the frame, at its size; None if there is none."""
         match = facts.match
         if match.own > LEAST_RESIDUAL:
-            facts.columns, facts.rows, facts.left_after_shift = shift_between(frame, own)
+            facts.columns, facts.rows, facts.left_after_shift = shift_between(frame, own, mask)
             if moves_background(facts):
                 return np.asarray(shifted(own, facts.columns, facts.rows))
         verdict = judge_background(match)
@@ -229,52 +155,22 @@ class Measurer:
         facts.below = nearer_below(spread, valid & ~hidden)
         facts.thumbs = depth_thumbs(spread, valid, hidden)
         if mask is not None:
-            facts.steps = contour_steps(spread, valid, mask)
+            contour = Contour(mask)
+            facts.steps = contour.steps(spread, valid)
             chosen = [number for number in self.references if number != row]
             start = row % max(1, len(chosen))
             chosen = (chosen[start:] + chosen[:start])[:_REFERENCES]
-            facts.others = tuple(self._steps_of_another(number, mask) for number in chosen)
+            facts.others = tuple(self._steps_of_another(number, contour, size) for number in chosen)
         return facts
 
-    def _steps_of_another(self, number: int, mask: BoolArray) -> float:
-        height, width = mask.shape
-        depth = np.asarray(cv2.resize(self.references[number], (width, height), interpolation=cv2.INTER_NEAREST_EXACT))
-        return contour_steps(depth, np.ones_like(mask), mask).height
+    def _steps_of_another(self, number: int, contour: Contour, size: tuple[int, int]) -> float:
+        depth: Any = self.references[number]
+        if depth.shape != size:
+            depth = cv2.resize(depth, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+        return contour.steps(depth, np.ones(size, np.bool_)).height
 
 
-_COLUMNS = ("bg", "fg_bg", "mask", "depth", "depth_unit", "depth_direction", "depth_scale")
-
-
-def judge_background(match: Match) -> str:
-    """Which background is right: ``"own"``, ``"mirrored"`` (its own mirror image), ``"other"``, or ``"none"``."""
-    if match.own <= LEAST_RESIDUAL:
-        return "own"
-    enough = BETTER * min(match.own, match.contrast)
-    if match.own_mirrored < enough and match.own_mirrored <= match.other:
-        return "mirrored"
-    if match.other < enough:
-        return "other"
-    if match.in_sight < _IN_SIGHT:
-        return "own"
-    unexplained = match.own > HIGH_RESIDUAL and match.own > UNEXPLAINED * match.contrast
-    return "none" if unexplained else "own"
-
-
-LEAST_RESIDUAL = 3.0
-"""Grey levels that compression and resizing leave between a frame and its own background."""
-BETTER = 0.5
-"""A background is better if it leaves less than this share of the difference."""
-HIGH_RESIDUAL = 10.0
-UNEXPLAINED = 0.7
-"""Share of a frame's contrast that remains if a background has nothing to do with it."""
-_IN_SIGHT = 0.3  # of the frame: with less of the background to be seen, nobody can say that it is wrong
-_LEAST_SHIFT = 1.0
-_LEFT_AFTER_SHIFT = 0.6
-
-
-def moves_background(facts: BackgroundFacts) -> bool:
-    """Whether the background lies clearly better after a shift."""
-    return facts.left_after_shift < _LEFT_AFTER_SHIFT and max(abs(facts.columns), abs(facts.rows)) >= _LEAST_SHIFT
+_COLUMNS = ("bg", "fg_bg", "mask", "depth", "depth_unit", "depth_direction", "depth_scale", "depth_invalid")
 
 
 def _exposure(frame: FloatArray, background: FloatArray, beside: BoolArray | None) -> Exposure:
@@ -290,8 +186,7 @@ def _floats(thumb: ByteArray) -> FloatArray:
 
 
 def _beside(mask: BoolArray) -> BoolArray:
-    side = int(np.sqrt(len(_floats(np.zeros((32, 32, 3), np.uint8)))))
-    share = np.asarray(cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA))
+    share = np.asarray(cv2.resize(mask.astype(np.float32), (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA))
     return (share < 0.1).ravel()
 
 
@@ -351,18 +246,4 @@ def _clearly_better(fit: Fit, than: Fit) -> bool:
     )
 
 
-def measured_columns() -> Sequence[str]:
-    """Columns of the manifest that a measurement reads."""
-    return _COLUMNS
-
-
-__all__ = [
-    "EDITS",
-    "BackgroundFacts",
-    "DepthFacts",
-    "MaskFacts",
-    "Measurement",
-    "Measurer",
-    "judge_background",
-    "moves_background",
-]
+__all__ = ["EDITS", "Measurer"]

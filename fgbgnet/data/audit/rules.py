@@ -7,15 +7,15 @@ from typing import TypeAlias
 
 import numpy as np
 
+from fgbgnet.data.audit.facts import GOOD_SUPPORT, Measurement, judge_background, moves_background
 from fgbgnet.data.audit.findings import Correction
-from fgbgnet.data.audit.measure import GOOD_SUPPORT, Measurement, judge_background, moves_background
 from fgbgnet.data.manifest import Manifest
 
 _GREY = 0.002  # share of grey pixels; a mask of PNG has none, JPEG leaves 1 to 4 %
 _DITHERED = 0.04
 _FULL = 0.98
 _STRAY = 24  # pixels at the working size: a solid change that a mask cannot have overlooked
-_EMPTY_CHANGE = 0.002  # share of the picture
+_EMPTY_CHANGE = 0.0015  # share of the picture; noise makes pieces of up to 0.0013
 _AGAINST = 0.25
 _FEW_PIXELS = 24
 _SINGLE_CHANNEL = ("L", "1", "I", "I;16", "I;16B", "I;16L", "F", "npy")
@@ -75,8 +75,8 @@ def background_rule(m: Measurement, manifest: Manifest) -> Iterable[Hit]:
     match, verdict = facts.match, judge_background(facts.match)
     if moves_background(facts):
         # The one that did not move may be there, too.
-        change = (_other_background(m, manifest, "bg_shifted"),) if verdict == "other" else ()
-        yield Hit("bg_shifted", m.row, max(abs(facts.columns), abs(facts.rows)), change)
+        still_there = (_other_background(m, manifest, "bg_shifted"),) if verdict == "other" else ()
+        yield Hit("bg_shifted", m.row, max(abs(facts.columns), abs(facts.rows)), still_there)
         return
     path = str(manifest.column("bg")[m.row])
     if verdict == "mirrored":
@@ -123,8 +123,8 @@ def _mask_place(m: Measurement) -> str:
     fit = facts.fit
     if facts.area == 0:
         return "mask_empty" if background.differs > _EMPTY_CHANGE else "mask_nothing_new"
-    unlike = facts.amount_inside < 1.5 * facts.amount_outside + 0.5
-    if facts.pixels >= _FEW_PIXELS and fit.recall < 0.1 and unlike and background.differs < _EMPTY_CHANGE:
+    alike = facts.amount_inside < 2 * facts.amount_outside
+    if facts.pixels >= _FEW_PIXELS and fit.recall < 0.25 and alike and background.differs < _EMPTY_CHANGE:
         return "fg_bg_unchanged"
     if turned and not fit.support >= 0.2:
         return "mask_inverted"

@@ -14,9 +14,10 @@ from fgbgnet.data.assemble import DepthDeclaration
 from fgbgnet.data.audit.backgrounds import BackgroundPool, evenly
 from fgbgnet.data.audit.depth_rules import depth_rules
 from fgbgnet.data.audit.depth_signals import spread_out
+from fgbgnet.data.audit.facts import Measurement
 from fgbgnet.data.audit.findings import KINDS, Correction, Finding, ordered, sentence
-from fgbgnet.data.audit.group_rules import group_findings
-from fgbgnet.data.audit.measure import Measurement, Measurer
+from fgbgnet.data.audit.group_rules import group_rules
+from fgbgnet.data.audit.measure import Measurer
 from fgbgnet.data.audit.reading import Layer, read_depth_layer, read_picture
 from fgbgnet.data.audit.result import Audit
 from fgbgnet.data.audit.rules import SAMPLE_RULES, Hit
@@ -121,14 +122,10 @@ class _Thumbs(Dataset[list[tuple[str, ByteArray | None]]]):
         return found
 
 
-def _mapped(dataset: Dataset[Any], workers: int) -> Iterator[Any]:
+def _mapped(dataset: _Chunks | _Thumbs, workers: int) -> Iterator[Any]:
     """What a data set gives, in order, made by so many processes (0: this one)."""
-    loader: DataLoader[Any] = DataLoader(
-        dataset,
-        None,
-        num_workers=min(workers, max(0, len(dataset) - 1)),
-        worker_init_fn=init_worker,  # type: ignore[arg-type]
-    )
+    workers = min(workers, max(0, len(dataset) - 1))
+    loader: DataLoader[Any] = DataLoader(dataset, None, num_workers=workers, worker_init_fn=init_worker)
     yield from loader
 
 
@@ -150,9 +147,8 @@ def _references(manifest: Manifest, rows: npt.NDArray[np.int64]) -> dict[int, Fl
     if not len(with_depth):
         return found
     for row in with_depth[np.unique(np.linspace(0, len(with_depth) - 1, _REFERENCES).round().astype(int))].tolist():
-        cells = {
-            name: str(manifest.column(name)[row]) for name in ("depth", "depth_unit", "depth_direction", "depth_scale")
-        }
+        names = ("depth", "depth_unit", "depth_direction", "depth_scale", "depth_invalid")
+        cells = {name: str(manifest.column(name)[row]) for name in names}
         layers = Layer()
         read_depth_layer(manifest, cells["depth"], DepthDeclaration.from_row(cells), layers)
         if layers.depth is None or layers.depth_valid is None:
@@ -175,7 +171,7 @@ def _decide(
     hits: list[Hit] = [hit for m in measurements for rule in SAMPLE_RULES for hit in rule(m, manifest)]
     suspects = {hit.row for hit in hits if hit.kind in _SUSPECT}
     hits += depth_rules(measurements, manifest, groups, suspects)  # type: ignore[arg-type]
-    hits += group_findings(measurements, manifest, thumbs)
+    hits += group_rules(measurements, manifest, thumbs)
     ids = manifest.column("id")
     findings, corrections = [], []
     for kind in KINDS.values():

@@ -35,7 +35,7 @@ class Quadruples:
         """Whether anybody would see the foreground: a hundredth of the picture, and not camouflaged."""
         mask = self.masks[row] > 0
         difference = np.abs(self.frames[row].astype(int) - self.backgrounds[row]).max(2)
-        return 0.01 < mask.mean() < 0.6 and np.median(difference[mask]) > 20
+        return 0.015 < mask.mean() < 0.6 and np.median(difference[mask]) > 20
 
     def manifest(self, changes: dict[int, dict[str, str]]) -> Manifest:
         rows = [{**row, **changes.get(number, {})} for number, row in enumerate(self.rows)]
@@ -89,6 +89,9 @@ def add_quadruple(made: Quadruples, scene: dict[str, torch.Tensor], group: int) 
     made.depths.append(depth)
 
 
+ORIGINAL = "original"
+"""Key of a row that must stay as it is, since another one copies it."""
+
 Plant = Callable[[Quadruples, int, np.random.Generator], dict[str, str] | None]
 """(set, row, randomness) -> cells that change; None if the defect would make no difference to this row."""
 
@@ -104,13 +107,15 @@ def _another(made: Quadruples, row: int, rng: np.random.Generator, same_backgrou
 
 
 def wrong_background(made, row, rng):
+    if not made.visible(row):
+        return None
     other = _another(made, row, rng, same_background=False)
     return {"bg": made.rows[other]["bg"], "bg_id": made.rows[other]["bg_id"]}
 
 
 def mirrored_background(made, row, rng):
     bg = made.backgrounds[row]
-    if np.abs(bg.astype(int) - bg[:, ::-1]).mean() < 8:
+    if not made.visible(row) or np.abs(bg.astype(int) - bg[:, ::-1]).mean() < 8:
         return None  # a symmetrical room
     return {"bg": made.write(f"mirrored/{made.rows[row]['bg_id']}.jpg", encoded(bg[:, ::-1], "JPEG", quality=90))}
 
@@ -120,7 +125,7 @@ def shifted_background(made, row, rng):
     bg = made.backgrounds[row]
     matrix = np.array([[1, 0, columns], [0, 1, rows]], np.float32)
     moved = cv2.warpAffine(bg, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REFLECT_101)
-    if np.median(np.abs(moved.astype(int) - bg).max(2)) < 8:
+    if not made.visible(row) or np.median(np.abs(moved.astype(int) - bg).max(2)) < 8:
         return None  # a bare room
     return {"bg": made.write(f"shifted/{row}.jpg", encoded(moved, "JPEG", quality=90))}
 
@@ -133,7 +138,7 @@ def unchanged_frame(made, row, rng):
 
 def duplicate_frame(made, row, rng):
     other = _another(made, row, rng, same_background=True)
-    return {name: made.rows[other][name] for name in ("fg_bg", "mask", "depth")} if made.visible(other) else None
+    return {**made.rows[other], ORIGINAL: str(other)} if made.visible(other) else None
 
 
 def grey_mask(made, row, rng):
@@ -299,13 +304,15 @@ def plant(made: Quadruples, kinds: list[str], share: float, seed: int) -> tuple[
     free = rng.permutation(len(made)).tolist()
     changes: dict[int, dict[str, str]] = {}
     spoiled: dict[str, set[int]] = {kind: set() for kind in kinds}
-    for kind in kinds:
+    for kind in sorted(kinds, key=lambda kind: kind != "fg_bg_duplicate"):  # it needs two rows each
         for row in list(free):
             if len(spoiled[kind]) == wanted:
                 break
             cells = PLANTS[kind](made, row, rng)
-            if cells is not None:
-                changes[row] = cells
-                spoiled[kind].add(row)
-                free.remove(row)
+            original = int((cells or {}).get(ORIGINAL, row))
+            if cells is None or original not in free:
+                continue
+            changes[row] = cells
+            spoiled[kind].add(row)
+            free = [other for other in free if other not in (row, original)]
     return made.manifest(changes), spoiled
