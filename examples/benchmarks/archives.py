@@ -1,7 +1,8 @@
 """What it costs to read quadruples out of zip archives and shards rather than folders.
 
-Everything in one run on one core, candidates in turn, as medians and quartiles: members alone, samples of a data set in
-random order, a loader with one worker, packing, the size of shards; and the memory of an archive with 400,000 members::
+Everything in one run, candidates in turn, as medians and quartiles: members alone, samples of a data set in random order,
+packing (all by processor time, which other work on the machine hardly disturbs), a loader with one worker (by the clock),
+the size of shards; and the memory of an archive with 400,000 members::
 
     python examples/benchmarks/archives.py                  # minutes
     FGBGNET_SHORT=1 python examples/benchmarks/archives.py  # seconds
@@ -92,14 +93,16 @@ def placed(manifest: Manifest, root: Path) -> Manifest:
     return Manifest({name: manifest.column(name) for name in manifest.names}, root)
 
 
-def rates(rounds: int, candidates: dict[str, Callable[[], int]]) -> dict[str, dict[str, float]]:
+def rates(
+    rounds: int, candidates: dict[str, Callable[[], int]], clock: Callable[[], float] = time.process_time
+) -> dict[str, dict[str, float]]:
     """Things per second of every candidate, each of which says how many it made; one round to warm up."""
     found: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(rounds + 1):
         for name, work in candidates.items():
-            start = time.perf_counter()
+            start = clock()
             count = work()
-            found[name].append(count / (time.perf_counter() - start))
+            found[name].append(count / (clock() - start))
     table = {}
     for name, values in found.items():
         low, middle, high = statistics.quantiles(values[1:], n=4)
@@ -173,9 +176,8 @@ def loaders(folder: Path, manifest: Manifest, rounds: int) -> dict[str, dict[str
     }
     settings: dict[str, Any] = {"batch_size": 20, "num_workers": 1, "train": True, "drop_last": False}
     made = {name: make_loader(dataset, **settings) for name, dataset in {**datasets, **streams}.items()}
-    return rates(
-        rounds, {name: lambda loader=loader: sum(len(batch["id"]) for batch in loader) for name, loader in made.items()}
-    )
+    work = {name: lambda loader=loader: sum(len(batch["id"]) for batch in loader) for name, loader in made.items()}
+    return rates(rounds, work, time.perf_counter)
 
 
 def packing(folder: Path, manifest: Manifest, rounds: int) -> dict[str, dict[str, float]]:

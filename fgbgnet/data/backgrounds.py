@@ -3,7 +3,8 @@
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
 from multiprocessing.util import register_after_fork
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from fgbgnet.data.decode import decode_rgb
 from fgbgnet.data.plain import LeastSize
 from fgbgnet.data.storage import read_bytes, split_archive
 from fgbgnet.data.zips.archive import file_version
-from fgbgnet.errors import FgBgError
+from fgbgnet.errors import FgBgError, InvalidArgumentError
 
 
 class _Entry(NamedTuple):
@@ -39,6 +40,8 @@ class BackgroundCache:
     """
 
     def __init__(self, megabytes: float) -> None:
+        if not megabytes >= 0:
+            raise InvalidArgumentError(f"background_cache is {megabytes}; expected megabytes, 0 for none")
         self.limit = int(megabytes * 1e6)
         self.bytes = 0
         """Bytes of all pixels that are kept."""
@@ -69,13 +72,35 @@ class BackgroundCache:
         Raises:
             MissingFileError, PictureError: As for `read_rgb`.
         """
-        key, version = (path, kind), _version(path)
+        return self._get((path, kind), _version(path), lambda: decode_rgb(read_bytes(path), path, least))
+
+    def decode(self, content: bytes, name: str, least: LeastSize | None = None, kind: object = None) -> ByteArray:
+        """Decodes a background whose bytes are there already, such as out of a shard; the same bytes once.
+
+        Args:
+            content: Bytes of the file.
+            name: How errors call it.
+            least: See `decode_rgb`.
+            kind: What else the pixels depend on.
+
+        Returns:
+            RGB, uint8 (H, W, 3); read-only, because others get the same.
+
+        Raises:
+            PictureError: As for `decode_rgb`.
+        """
+        digest = blake2b(content, digest_size=16).hexdigest()
+        return self._get((digest, kind), None, lambda: decode_rgb(content, name, least))
+
+    def _get(
+        self, key: tuple[str, object], version: tuple[int, ...] | None, load: Callable[[], ByteArray]
+    ) -> ByteArray:
         with self._lock:
             entry = self._entries.get(key)
             if entry is not None and entry.version == version:
                 self._entries.move_to_end(key)
                 return entry.pixels
-        pixels = decode_rgb(read_bytes(path), path, least)
+        pixels = load()
         pixels.flags.writeable = False
         with self._lock:
             self._keep(key, _Entry(version, pixels))

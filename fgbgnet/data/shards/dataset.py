@@ -9,6 +9,7 @@ from typing import Any
 from torch.utils.data import IterableDataset
 
 from fgbgnet.data.assemble import DepthDeclaration, decode_layers
+from fgbgnet.data.backgrounds import BackgroundCache
 from fgbgnet.data.dataset import Transform
 from fgbgnet.data.layers import Layers
 from fgbgnet.data.seeding import SharedEpoch, hash64, sample_seed
@@ -42,6 +43,8 @@ class PairedShardDataset(IterableDataset[Sample]):
         rank: Number of this process among ``world_size``. By default what torch.distributed says, or the environment
             variables ``RANK`` and ``WORLD_SIZE``.
         world_size: Number of processes.
+        background_cache: Megabytes of decoded backgrounds that every worker keeps, so that one of many samples is
+            decoded once.
 
     Raises:
         MissingFileError: If there are no such shards.
@@ -71,6 +74,7 @@ class PairedShardDataset(IterableDataset[Sample]):
         shuffle_buffer: int = 0,
         rank: int | None = None,
         world_size: int | None = None,
+        background_cache: float = 64,
     ) -> None:
         check_transform(transform)
         if shuffle_buffer < 0:
@@ -81,6 +85,7 @@ class PairedShardDataset(IterableDataset[Sample]):
         self.shuffle_buffer = shuffle_buffer
         self.rank, self.world_size = rank, world_size
         self._epoch = SharedEpoch()
+        self._backgrounds = BackgroundCache(background_cache)
         find_node(rank, world_size)  # what is wrong with them is said at once
 
     def __iter__(self) -> Iterator[Sample]:
@@ -147,9 +152,19 @@ class PairedShardDataset(IterableDataset[Sample]):
     def _make(self, stored: StoredSample, epoch: int) -> Sample:
         seed, transform = sample_seed(self.seed, epoch, stored.id), self.transform
         if isinstance(transform, JointTransform):
-            return transform.apply_layers(_decode(stored, transform), stored.id, seed)
-        sample = _decode(stored).to_sample(stored.id)
+            return transform.apply_layers(self._decode(stored, transform), stored.id, seed)
+        sample = self._decode(stored).to_sample(stored.id)
         return sample if transform is None else apply_transform(transform, sample, seed)
+
+    def _decode(self, stored: StoredSample, transform: JointTransform | None = None) -> Layers:
+        least, size = (None, None) if transform is None else (transform.min_decoded_size, transform.fixed_size)
+        bg = self._backgrounds.decode(stored.contents["bg"], stored.names["bg"], least, transform)
+        if size is None:
+            bg = bg.copy()  # so that a transform may do with it what it likes
+        declaration = DepthDeclaration.from_row(stored.row)
+        return decode_layers(
+            stored.contents, stored.names, declaration, "mask_valid" in stored.row, least=least, bg=bg, size=size
+        )
 
 
 def _read(sources: Iterable[Source]) -> Iterator[StoredSample]:
@@ -163,12 +178,6 @@ def _read(sources: Iterable[Source]) -> Iterator[StoredSample]:
             raise ArchiveError(
                 f"{source.url} holds {count} samples, but its index says {source.samples}; copy or pack it again"
             )
-
-
-def _decode(stored: StoredSample, transform: JointTransform | None = None) -> Layers:
-    least, size = (None, None) if transform is None else (transform.min_decoded_size, transform.fixed_size)
-    declaration = DepthDeclaration.from_row(stored.row)
-    return decode_layers(stored.contents, stored.names, declaration, "mask_valid" in stored.row, least=least, size=size)
 
 
 __all__ = ["PairedShardDataset"]
