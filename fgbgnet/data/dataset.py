@@ -18,7 +18,7 @@ from fgbgnet.data.seeding import SharedEpoch, sample_seed
 from fgbgnet.data.statistics import DatasetStatistics, collect_statistics
 from fgbgnet.data.storage import read_bytes
 from fgbgnet.data.transforms import JointTransform, apply_transform, check_transform
-from fgbgnet.errors import InvalidArgumentError, ManifestError, UnknownNameError
+from fgbgnet.errors import ManifestError, UnknownNameError
 from fgbgnet.types import DepthUnit, GroupBy, PathInput, Sample, SampleTransform
 
 if TYPE_CHECKING:
@@ -71,8 +71,6 @@ class PairedFgBgDataset(Dataset[Sample]):
         background_cache: float = 64,
     ) -> None:
         check_transform(transform)
-        if not background_cache >= 0:
-            raise InvalidArgumentError(f"background_cache is {background_cache}; expected megabytes, 0 for none")
         self.manifest = manifest if isinstance(manifest, Manifest) else Manifest.read(manifest)
         self.transform = transform
         self.seed = seed
@@ -101,7 +99,7 @@ class PairedFgBgDataset(Dataset[Sample]):
         index = operator.index(index)
         if not -len(self) <= index < len(self):
             raise IndexError(f"index {index} is out of range for {len(self)} samples")
-        id = str(self.manifest.column("id")[index])
+        id = self.manifest.value("id", index)
         layers, transform = self._load(index), self.transform
         if transform is None:
             return layers, id
@@ -150,7 +148,7 @@ class PairedFgBgDataset(Dataset[Sample]):
     @property
     def has_depth(self) -> bool:
         """Whether at least one sample has a depth map."""
-        return bool((self.manifest.column("depth") != "").any())
+        return self.manifest.distinct("depth") != {""}
 
     def group_ids(self, group: GroupBy) -> Column:
         """Which background (``"bg"``) or foreground (``"fg"``) each sample shows, as strings."""
@@ -194,7 +192,7 @@ class PairedFgBgDataset(Dataset[Sample]):
         return plot_sample(self[index], prediction)
 
     def _load(self, index: int) -> Layers:
-        row = {name: str(self.manifest.column(name)[index]) for name in (*_LAYERS, *_MEANING)}
+        row = {name: self.manifest.value(name, index) for name in (*_LAYERS, *_MEANING)}
         names = {name: os.path.join(self.manifest.root, row[name]) for name in _LAYERS if row[name]}  # noqa: PTH118 - speed
         transform = self.transform if isinstance(self.transform, JointTransform) else None
         least, size = (None, None) if transform is None else (transform.min_decoded_size, transform.fixed_size)

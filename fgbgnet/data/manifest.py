@@ -1,30 +1,30 @@
 """One table for every data set: which four files make a sample, and what their values mean."""
 
+import copy
 import csv
 import os
 import posixpath
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
-from math import inf, isfinite
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from numpy.dtypes import StringDType
 
-from fgbgnet.data.table import describe_duplicates, fill_blanks, looks_unsplit, read_columns, rebase
+from fgbgnet.data.manifest_checks import CHOICES, REQUIRED, check_shape, check_values
+from fgbgnet.data.table import describe_duplicates, read_texts, rebase
+from fgbgnet.data.texts import Texts
 from fgbgnet.errors import ManifestError, MissingFileError, UnknownNameError
 from fgbgnet.files import atomic_path
 from fgbgnet.types import PathInput
 
 Column: TypeAlias = npt.NDArray[Any]  # of StringDType, which NumPy's own types cannot say yet
+Values: TypeAlias = Texts | Sequence[Any] | npt.NDArray[Any]
 Indices: TypeAlias = Sequence[int] | npt.NDArray[np.integer[Any]] | npt.NDArray[np.bool_]
 
-REQUIRED = ("bg", "fg_bg", "mask")
 STANDARD = ("id", *REQUIRED, "depth", "bg_id", "fg_id", "depth_unit", "depth_direction")
 PATHS = ("bg", "fg_bg", "mask", "mask_valid", "depth", "depth_bg", "alpha")
-_CHOICES = {"depth_unit": ("metres", "relative"), "depth_direction": ("near_small", "near_large")}
 _CONSTANTS = {
     "mask_valid": "",
     "depth": "",
@@ -40,8 +40,8 @@ _CONSTANTS = {
 class Manifest:
     """A table with one row per sample; everything downstream knows the data through it alone.
 
-    Columns are kept as compact NumPy string arrays, not as lists of Python strings, so that 400,000 rows stay small
-    and forked workers do not copy them. Columns that are absent have defaults:
+    Columns are kept as compact NumPy arrays, texts that repeat only once, and not as lists of Python strings, so that
+    400,000 rows stay small and forked workers do not copy them. Columns that are absent have defaults:
 
     =================== ===================================================================================
     column              default
@@ -77,15 +77,13 @@ class Manifest:
     (2, ['x/1', 'x/2'], 'relative')
     """
 
-    def __init__(self, columns: Mapping[str, Sequence[Any] | npt.NDArray[Any]], root: PathInput = ".") -> None:
+    def __init__(self, columns: Mapping[str, Values], root: PathInput = ".") -> None:
         self.root = Path(root)
-        self._columns = {name: _to_strings(values, name) for name, values in columns.items()}
-        self._check_shape()
-        for name in _CHOICES:
-            if name in self._columns:
-                self._columns[name] = fill_blanks(self._columns[name], _CONSTANTS[name])
-        self._defaults: dict[str, Column] = {}
-        self._check_values()
+        self._set({name: v if isinstance(v, Texts) else Texts.of(v, name) for name, v in columns.items()})
+        check_shape(self._columns)
+        for name in CHOICES.keys() & self._columns.keys():
+            self._columns[name] = self._columns[name].mapped(partial(_fill_blanks, default=_CONSTANTS[name]))
+        check_values(self._columns, self._texts("id"))
 
     @classmethod
     def read(cls, path: PathInput) -> Self:
@@ -102,7 +100,7 @@ class Manifest:
         path = path / "manifest.csv" if path.is_dir() else path
         try:
             with path.open(newline="", encoding="utf-8-sig") as file:
-                columns = read_columns(csv.reader(file, strict=True), path)
+                columns = read_texts(file, path)
             return cls(columns, path.parent)
         except FileNotFoundError as error:
             raise MissingFileError(
@@ -172,16 +170,34 @@ class Manifest:
         Raises:
             UnknownNameError: If there is neither such a column nor a default.
         """
-        if name in self._columns:
-            return self._columns[name]
-        if name not in self._defaults:
-            self._defaults[name] = self._default(name)
-        return self._defaults[name]
+        if name not in self._arrays:
+            self._arrays[name] = self._texts(name).array()
+        return self._arrays[name]
+
+    def value(self, name: str, row: int) -> str:
+        """Value of a column in one row: what ``column(name)[row]`` is, without an array of all rows.
+
+        Raises:
+            UnknownNameError: If there is neither such a column nor a default.
+
+        >>> manifest = Manifest.from_lists("room.jpg", ["1.jpg", "2.jpg"], ["1.png", "2.png"])
+        >>> manifest.value("id", 1), manifest.value("depth_unit", 1)
+        ('2', 'relative')
+        """
+        return self._texts(name)[row]
+
+    def distinct(self, name: str) -> set[str]:
+        """The different values of a column.
+
+        Raises:
+            UnknownNameError: If there is neither such a column nor a default.
+        """
+        return self._texts(name).distinct()
 
     @cached_property
     def has_mask_valid(self) -> bool:
         """Whether at least one row says where its mask counts; then all samples have the key ``mask_valid``."""
-        return "mask_valid" in self._columns and bool((self._columns["mask_valid"] != "").any())
+        return self.distinct("mask_valid") != {""}
 
     def resolve(self, path: str) -> Path:
         """Full path of a path in the table."""
@@ -199,9 +215,16 @@ class Manifest:
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
         if len(rows) and not (-len(self) <= rows.min() and rows.max() < len(self)):
             raise ManifestError(f"positions from {rows.min()} to {rows.max()} came to select from {len(self)} rows")
-        return type(self)({name: values[rows] for name, values in self._columns.items()}, self.root)
+        if not len(rows):
+            raise ManifestError("no samples: the table has no rows; expected at least one")
+        if np.bincount(rows % len(self)).max() > 1:
+            raise ManifestError(describe_duplicates(self._texts("id").take(rows).array().tolist(), True))
+        # What was right in all rows is right in some.
+        part = copy.copy(self)
+        part._set({name: texts.take(rows) for name, texts in self._columns.items()})
+        return part
 
-    def with_column(self, name: str, values: str | Sequence[Any] | npt.NDArray[Any]) -> Self:
+    def with_column(self, name: str, values: str | Values) -> Self:
         """The same table with a column more, or with other values in it.
 
         Args:
@@ -215,8 +238,8 @@ class Manifest:
         >>> manifest.with_column("split", ["train", "val"]).column("split").tolist()
         ['train', 'val']
         """
-        given = np.full(len(self), values, dtype=StringDType()) if isinstance(values, str) else values
-        return type(self)({**{column: self.column(column) for column in self.names}, name: given}, self.root)
+        given: Values = Texts.constant(values, len(self)) if isinstance(values, str) else values
+        return type(self)({**self._columns, name: given}, self.root)
 
     def write(self, path: PathInput) -> Path:
         """Writes the table as CSV, in one step: the file is whole or not there.
@@ -229,93 +252,53 @@ class Manifest:
             The path.
         """
         path = Path(path)
-        stored = {name: self.column(name).tolist() for name in STANDARD}
-        stored |= {name: values.tolist() for name, values in self._columns.items() if name not in STANDARD}
-        for name in stored.keys() & PATHS:
-            stored[name] = rebase(stored[name], self.root, path.parent)
+        stored = {name: self._texts(name).pieces() for name in dict.fromkeys([*STANDARD, *self._columns])}
+        for name in stored.keys() & set(PATHS):
+            stored[name] = (rebase(paths, self.root, path.parent) for paths in stored[name])
         with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(stored)
-            writer.writerows(zip(*stored.values(), strict=True))
+            for pieces in zip(*stored.values(), strict=True):
+                writer.writerows(zip(*pieces, strict=True))
         return path
 
-    def _default(self, name: str) -> Column:
+    def _set(self, columns: dict[str, Texts]) -> None:
+        self._columns = columns
+        self._defaults: dict[str, Texts] = {}
+        self._arrays: dict[str, Column] = {}
+        self.__dict__.pop("has_mask_valid", None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_arrays": {}}
+
+    def _texts(self, name: str) -> Texts:
+        if name in self._columns:
+            return self._columns[name]
+        if name not in self._defaults:
+            self._defaults[name] = self._default(name)
+        return self._defaults[name]
+
+    def _default(self, name: str) -> Texts:
         if name == "id":
-            return _to_strings([os.path.splitext(p)[0] for p in self._relative("fg_bg")], name)  # noqa: PTH122 - speed
+            paths = self._columns["fg_bg"].mapped(self._relative)
+            return paths.mapped(lambda texts: [os.path.splitext(text)[0] for text in texts])  # noqa: PTH122 - speed
         if name == "bg_id":
-            return _to_strings(self._relative("bg"), name)
+            return self._columns["bg"].mapped(self._relative)
         if name not in _CONSTANTS:
             raise UnknownNameError(
                 "column", name, dict.fromkeys([*STANDARD, "mask_valid", "depth_scale", "depth_invalid", *self._columns])
             )
-        return np.full(len(self), _CONSTANTS[name], dtype=StringDType())
+        return Texts.constant(_CONSTANTS[name], len(self))
 
-    def _relative(self, name: str) -> list[str]:
+    def _relative(self, paths: list[str]) -> list[str]:
         """Paths as seen from the root, however they are written, with forward slashes on every platform."""
-        paths = [p.replace("\\", "/") for p in rebase(self._columns[name].tolist(), self.root, self.root)]
+        paths = [p.replace("\\", "/") for p in rebase(paths, self.root, self.root)]
         # Only where there is something to do: 400,000 paths are many.
         return [posixpath.normpath(p) if "./" in p or "//" in p else p for p in paths]
 
-    def _check_shape(self) -> None:
-        missing = [name for name in REQUIRED if name not in self._columns]
-        if missing:
-            there = ", ".join(repr(name) for name in self._columns) or "no column"
-            hint = "; it looks as if another delimiter than the comma were used" if looks_unsplit(self._columns) else ""
-            raise ManifestError(
-                f"required column{'s' * (len(missing) > 1)} {', '.join(map(repr, missing))} missing; there is "
-                f"{there}{hint}. Rename the columns to bg, fg_bg, mask"
-            )
-        lengths = {name: len(values) for name, values in self._columns.items()}
-        if len(set(lengths.values())) > 1:
-            listing = ", ".join(f"{name} {length}" for name, length in lengths.items())
-            raise ManifestError(f"columns have different lengths: {listing}; expected one value per sample in each")
-        if not len(self):
-            raise ManifestError("no samples: the table has no rows; expected at least one")
 
-    def _check_values(self) -> None:
-        for name in REQUIRED:
-            empty = np.flatnonzero(self._columns[name] == "")
-            if len(empty):
-                raise ManifestError(f"{name} is empty in {len(empty)} rows, first in row {empty[0]}; expected a path")
-        ids = self.column("id").tolist()
-        if len(set(ids)) < len(ids):
-            raise ManifestError(describe_duplicates(ids, "id" in self._columns))
-        if "id" in self._columns and "" in set(ids):
-            raise ManifestError(f"id is empty in row {ids.index('')}; give every sample an id, or leave the column out")
-        for name, choices in _CHOICES.items():
-            if name in self._columns:
-                self._check_choices(name, choices)
-        self._check_number(
-            "depth_scale", lambda number: 0 < number < inf, "a positive number; for millimetres it is 0.001"
-        )
-        self._check_number("depth_invalid", isfinite, "a number: the stored value that means 'not known', such as 0")
-
-    def _check_choices(self, name: str, choices: Sequence[str]) -> None:
-        values = self._columns[name]
-        wrong = np.flatnonzero(~np.isin(values, np.array(choices, dtype=StringDType())))
-        if len(wrong):
-            problem = UnknownNameError(name, str(values[wrong[0]]), choices)
-            raise ManifestError(
-                f"row {wrong[0]} (and {len(wrong) - 1} more): {problem} Expected {' or '.join(map(repr, choices))}"
-            )
-
-    def _check_number(self, name: str, is_good: Callable[[float], bool], expected: str) -> None:
-        for value in set(self._columns[name].tolist()) - {""} if name in self._columns else ():
-            try:
-                good = is_good(float(value))
-            except ValueError:
-                good = False
-            if not good:
-                raise ManifestError(f"{name} {value!r} is not {expected}")
-
-
-def _to_strings(values: Iterable[Any], name: str) -> Column:
-    if isinstance(values, np.ndarray) and isinstance(values.dtype, StringDType):
-        return values
-    if isinstance(values, str | os.PathLike):
-        raise ManifestError(f"column {name} is the single value {values!r}; expected one value per sample")
-    strings = ["" if v is None else os.fspath(v) if isinstance(v, os.PathLike) else str(v) for v in values]
-    return np.array(strings, dtype=StringDType()).reshape(-1)
+def _fill_blanks(texts: list[str], default: str) -> list[str]:
+    return [text if text.strip() else default for text in texts]
 
 
 __all__ = ["PATHS", "REQUIRED", "STANDARD", "Column", "Indices", "Manifest"]
