@@ -2,14 +2,14 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from fgbgnet.data.layouts.columns import further_column, own_columns
+from fgbgnet.data.layouts.matched import Matched, log_unused, missing_message
 from fgbgnet.data.layouts.orders import background_order
-from fgbgnet.data.layouts.patterns import Found, Patterns, fill, find, placeholders
+from fgbgnet.data.layouts.patterns import Found, Patterns, find, placeholders
 from fgbgnet.data.layouts.rules import POSITION, BackgroundRule, Fields, InOrder, takes_columns
 from fgbgnet.data.layouts.tree import Tree
 from fgbgnet.data.layouts.values import (
@@ -28,7 +28,6 @@ Background: TypeAlias = BackgroundRule | InOrder
 PairBy: TypeAlias = Literal["names", "position"]
 Missing: TypeAlias = Literal["error", "drop"]
 
-_FIRST = 5
 _log = logging.getLogger("fgbgnet")
 
 
@@ -102,29 +101,6 @@ def match_patterns(
     return build_manifest(matched, root, missing, columns)
 
 
-@dataclass(frozen=True)
-class Matched:
-    """Frames and their partners, before missing ones are an error.
-
-    Attributes:
-        found: Files by layer.
-        partners: For every layer but ``fg_bg`` the position of every frame's partner, -1 where it is missing.
-        wanted: For messages: by layer, the values that the partner of a frame must have.
-    """
-
-    found: dict[str, Found]
-    partners: dict[str, Indices]
-    wanted: dict[str, dict[str, Values]]
-
-    @property
-    def complete(self) -> Values:
-        """Which frames have all partners, bool."""
-        whole = np.ones(len(self.found["fg_bg"]), dtype=bool)
-        for positions in self.partners.values():
-            whole &= positions >= 0
-        return whole
-
-
 def match_tree(tree: Tree, patterns: Mapping[str, Patterns], background: Background | None, pair_by: PairBy) -> Matched:
     """Finds the files of patterns by layer, and the partners of every frame."""
     if pair_by not in ("names", "position"):
@@ -159,10 +135,10 @@ def build_manifest(matched: Matched, root: PathInput, missing: Missing, columns:
     if missing not in ("error", "drop"):
         raise UnknownNameError("missing", missing, ("error", "drop"))
     if not keep.all() and (missing == "error" or not keep.any()):
-        raise MissingFileError(_missing_message(matched, root))
+        raise MissingFileError(missing_message(matched, root))
     if not keep.all():
         _log.warning("%d of %d frames lack a partner and are left out", (~keep).sum(), len(keep))
-    _log_unused(matched)
+    log_unused(matched)
     frames = matched.found["fg_bg"]
     rows: dict[str, Any] = {"bg": None, "fg_bg": frames.paths[keep]}
     for layer in [layer for layer in ("bg", "mask", "depth") if layer in matched.partners]:
@@ -237,7 +213,7 @@ def _by_rule(
             raise ManifestError(f"the rule gives {place[0]!r} as the place of a background; expected whole numbers")
         outside = (place < 0) | (place >= len(order))
         partners = np.where(outside, -1, order[np.where(outside, 0, place)])
-        return partners, {f"number {name}": place for name in ("(from 0)",)}
+        return partners, {"place counted from 0:": place}
     own = [name for name in backgrounds.fields if name not in frames.fields] or list(backgrounds.fields)
     values = _ask(background, takes_columns(background), frames)
     shared = {name: frames.fields[name] for name in backgrounds.fields if name not in own}
@@ -262,35 +238,6 @@ def _ask(rule: Any, columns: bool, frames: Found) -> Values:  # noqa: ANN401 - a
         except ManifestError as error:
             raise ManifestError(f"{path}: {error}") from error
     return to_values([str(answer) for answer in answers])
-
-
-def _missing_message(matched: Matched, root: PathInput) -> str:
-    frames, lines, total = matched.found["fg_bg"], [], 0
-    gaps = {layer: np.flatnonzero(positions < 0) for layer, positions in matched.partners.items()}
-    for i in sorted({int(i) for rows in gaps.values() for i in rows[:_FIRST]})[:_FIRST]:
-        for layer, positions in matched.partners.items():
-            if positions[i] < 0:
-                values = {name: str(column[i]) for name, column in matched.wanted[layer].items()}
-                named = fill(matched.found[layer].pattern, values)
-                if named == matched.found[layer].pattern and values:
-                    named += ", " + ", ".join(f"{name} {value}" for name, value in values.items())
-                lines.append(f"{layer} of {frames.paths[i]} ({named})")
-    total = sum(map(len, gaps.values()))
-    more = f", and {total - _FIRST} more" if total > _FIRST else ""
-    return (
-        f"{total} partners are missing below {root}: {', '.join(lines[:_FIRST])}{more}; complete the files, correct "
-        'the patterns or the background rule, or leave such frames out with missing="drop"'
-    )
-
-
-def _log_unused(matched: Matched) -> None:
-    for layer, positions in matched.partners.items():
-        used = np.zeros(len(matched.found[layer]), dtype=bool)
-        used[positions[positions >= 0]] = True
-        unused = np.flatnonzero(~used)
-        if len(unused):
-            first = sorted(matched.found[layer].paths[unused[:1000]].tolist())[0]
-            _log.info("%d files of %s belong to no frame, such as %s", len(unused), layer, first)
 
 
 __all__ = [

@@ -97,13 +97,17 @@ def table_to_manifest(
     if missing not in ("error", "drop"):
         raise UnknownNameError("missing", missing, ("error", "drop"))
     stored = _read(path, table.delimiter)
+    for layer, column in table.archives.items():
+        if layer not in LAYERS:
+            raise UnknownNameError("layer", layer, LAYERS)
+        _existing(column, stored, path)
     chosen = _choose(stored, table, path)
     lookup, rows, gaps = Lookup(tree), {}, []
     for name, column in chosen.items():
         values = stored[column]
         if name in LAYERS:
             if name in table.archives:
-                archives = stored[_existing(table.archives[name], stored, path)]
+                archives = stored[table.archives[name]]
                 values = [join(archive, value) for archive, value in zip(archives, values, strict=True)]
             found = _resolve(lookup, values, name)
             gaps += [(i, name, values[i]) for i, place in enumerate(found) if place is None]

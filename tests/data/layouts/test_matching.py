@@ -1,11 +1,12 @@
 import logging
 import zipfile
 
+import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from fgbgnet.data import Blocks, match_patterns
-from fgbgnet.errors import InvalidArgumentError, ManifestError, MissingFileError
+from fgbgnet.data import Blocks, InOrder, Parts, match_patterns
+from fgbgnet.errors import InvalidArgumentError, ManifestError, MissingFileError, UnknownNameError
 
 
 def touch(root, *names):
@@ -170,3 +171,147 @@ def test_strays_beside_archives_are_passed_over(tmp_path):
     touch(tmp_path, "room.jpg", "part3.zip.txt", "part4.zipped", "part5.zip.part")
     manifest = match_patterns(tmp_path, "room.jpg", "part{p}/fg/{n}.jpg", "part{p}/m/{n}.png")
     assert manifest.column("fg_bg").tolist() == ["part1.zip/fg/1.jpg", "part2.zip/fg/2.jpg"]
+
+
+def test_regular_expressions_and_words_that_are_no_values(tmp_path):
+    touch(tmp_path, "bg/1.jpg", "bg/2.jpg", "f/img1_7.jpg", "f/img2_8flip.jpg", "f/notes.jpg", "m/m7.png", "m/m8.PNG")
+    manifest = match_patterns(
+        tmp_path, r"bg/{b}.jpg", r"f/{:img|image}{b:[0-9]{1,2}}_{n:\d+}{flip:(?:flip)?}.jpg", r"m/m{n:\d+}.{:png|PNG}"
+    )
+    assert paths(manifest, "bg", "mask", "flip") == [
+        ("bg/1.jpg", "m/m7.png", "false"),
+        ("bg/2.jpg", "m/m8.PNG", "true"),
+    ]
+
+
+def test_the_first_pattern_that_matches_counts(tmp_path):
+    touch(tmp_path, "rooms/1.jpg", "f/1_5.jpg", "masks/5.png", "old/5.png")
+    bg, mask = ("bg/{b}.jpg", "rooms/{b}.jpg"), ("mask/{n}.png", "masks/{n}.png", "old/{n}.png")
+    manifest = match_patterns(tmp_path, bg, "f/{b}_{n}.jpg", mask)
+    assert paths(manifest, "bg", "mask") == [("rooms/1.jpg", "masks/5.png")]
+    with pytest.raises(MissingFileError, match=r"of mask, 'x/\{n\}.png', nor 'y/\{n\}.png'; no folder at .*/x"):
+        match_patterns(tmp_path, bg, "f/{b}_{n}.jpg", ("x/{n}.png", "y/{n}.png"))
+
+
+def test_any_depth_and_archives_with_or_without_their_suffix(tmp_path):
+    with zipfile.ZipFile(tmp_path / "frames.zip", "w") as archive:
+        archive.writestr("a/b/1.jpg", b"")
+        archive.writestr("2.jpg", b"")
+        archive.writestr("__MACOSX/a/b/._1.jpg", b"")
+        archive.writestr("a/._2.jpg", b"")
+    touch(tmp_path, "room.jpg", "deep/er/masks/1.png", "masks/2.png")
+    manifest = match_patterns(tmp_path, "room.jpg", "frames/**/{n}.jpg", "**/masks/{n}.png")
+    assert paths(manifest, "fg_bg", "mask") == [
+        ("frames.zip/a/b/1.jpg", "deep/er/masks/1.png"),
+        ("frames.zip/2.jpg", "masks/2.png"),
+    ]
+
+
+def test_links_that_lead_back_do_not_loop(tmp_path):
+    touch(tmp_path, "room.jpg", "a/1.jpg", "m/1.png")
+    (tmp_path / "a" / "again").symlink_to(tmp_path)
+    (tmp_path / "linked").symlink_to(tmp_path / "m")
+    manifest = match_patterns(tmp_path, "room.jpg", "**/a/{n}.jpg", "linked/{n}.png")
+    assert paths(manifest, "fg_bg", "mask") == [("a/1.jpg", "linked/1.png")]
+
+
+def test_pairs_by_position_within_folders(tmp_path):
+    for b, count in (("x", 3), ("y", 11)):
+        touch(tmp_path, f"bg/{b}.jpg", *(f"f/{b}/shot {n}.jpg" for n in range(count)))
+        touch(tmp_path, *(f"m/{b}/{chr(97 + n)}.png" for n in range(count)))
+    manifest = match_patterns(tmp_path, "bg/{b}.jpg", "f/{b}/{frame}", "m/{b}/{file}", pair_by="position")
+    assert paths(manifest, "fg_bg", "mask") == [
+        (f"f/{b}/shot {n}.jpg", f"m/{b}/{chr(97 + n)}.png") for b, count in (("x", 3), ("y", 11)) for n in range(count)
+    ]
+    (tmp_path / "m/x/c.png").rename(tmp_path / "m/y/l.png")
+    with pytest.raises(
+        MissingFileError, match=r"14 frames such as f/x/shot 0\.jpg cannot be paired by position with 14"
+    ):
+        match_patterns(tmp_path, "bg/{b}.jpg", "f/{b}/{frame}", "m/{b}/{file}", pair_by="position")
+
+
+@given(st.integers(1, 50), st.integers(1, 9), st.integers(0, 2), st.integers(0, 2), st.integers(0, 2000))
+def test_backgrounds_in_turn(size, count, first, base, offset):
+    """Against the loop that makes such data."""
+    made = [bg for _ in range(2000 // (size * count) + 2) for bg in range(first, first + count) for _ in range(size)]
+    assert Blocks(size, first, base, count=count)({"n": base + offset}) == made[offset]
+
+
+@given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 4), st.integers(0, 1), st.sets(st.integers(1, 4)))
+def test_parts_made_in_two_ways(backgrounds, foregrounds, places, base, by_foreground):
+    """Against the loops that make such data: background by background, or foreground by foreground."""
+    made = []
+    for part in range(1, 5):
+        if part in by_foreground:
+            made += [bg for _ in range(foregrounds) for bg in range(1, backgrounds + 1) for _ in range(places)]
+        else:
+            made += [bg for bg in range(1, backgrounds + 1) for _ in range(foregrounds) for _ in range(places)]
+    other = Blocks(places, base=0, count=backgrounds)
+    rule = Parts(
+        backgrounds * foregrounds * places,
+        Blocks(foregrounds * places, base=0),
+        dict.fromkeys(by_foreground, other),
+        base,
+    )
+    assert [rule({"n": n}) for n in range(base, base + len(made))] == made
+    columns = rule({"n": np.arange(base, base + len(made))})
+    assert columns.tolist() == made
+
+
+def test_a_place_in_a_given_order_or_in_that_of_a_file(tmp_path):
+    touch(tmp_path, "bg/lake.jpg", "bg/attic.jpg", *(f"f/{n}.jpg" for n in range(4)), *(f"m/{n}.png" for n in range(4)))
+    rule = Blocks(2, first=0, base=0)
+    for order, expected in (
+        (None, ["attic", "lake"]),
+        (["lake.jpg", "attic"], ["lake", "attic"]),
+        ("log.txt", ["lake", "attic"]),
+    ):
+        (tmp_path / "log.txt").write_text("number|file\n0|/content/bg/lake.jpg\n\n1|/content/bg/attic.jpg\n")
+        manifest = match_patterns(tmp_path, "bg/{b}.jpg", "f/{n}.jpg", "m/{n}.png", background=InOrder(rule, order))
+        assert manifest.column("bg").tolist() == [f"bg/{b}.jpg" for b in expected for _ in range(2)]
+    with pytest.raises(MissingFileError, match=r"2 partners are missing.*bg of f/2\.jpg"):
+        match_patterns(tmp_path, "bg/{b}.jpg", "f/{n}.jpg", "m/{n}.png", background=InOrder(rule, ["lake"]))
+    with pytest.raises(ManifestError, match=r"names none of the 2 backgrounds"):
+        match_patterns(tmp_path, "bg/{b}.jpg", "f/{n}.jpg", "m/{n}.png", background=InOrder(rule, ["cellar"]))
+
+
+def test_columns_from_placeholders_and_constants(tmp_path):
+    touch(tmp_path, "1.jpg", "f/train/1_7_T.jpg", "f/test/1_8_F.jpg", "m/7.png", "m/8.png")
+    manifest = match_patterns(
+        tmp_path,
+        "{b}.jpg",
+        "f/{split}/{b}_{fg}_{flip}.jpg",
+        "m/{fg}.png",
+        bg_id="room {b}",
+        id="{split}-{fg}",
+        source="me",
+    )
+    assert paths(manifest, "id", "bg_id", "fg_id", "flip", "split", "source") == [
+        ("test-8", "room 1", "8", "false", "test", "me"),
+        ("train-7", "room 1", "7", "true", "train", "me"),
+    ]
+
+
+def test_frames_without_a_partner_may_be_left_out(tmp_path, caplog):
+    touch(tmp_path, "bg/1.jpg", *(f"f/{n}.jpg" for n in range(1, 5)), "m/1.png", "m/3.png")
+    with caplog.at_level(logging.WARNING, "fgbgnet"):
+        manifest = match_patterns(
+            tmp_path, "bg/{b}.jpg", "f/{n}.jpg", "m/{n}.png", background=Blocks(9), missing="drop"
+        )
+    assert manifest.column("mask").tolist() == ["m/1.png", "m/3.png"]
+    assert "2 of 4 frames lack a partner" in caplog.text
+    with pytest.raises(UnknownNameError, match="missing 'skip'"):
+        match_patterns(tmp_path, "bg/{b}.jpg", "f/{n}.jpg", "m/{n}.png", background=Blocks(9), missing="skip")
+
+
+def test_a_wrong_expression_is_told(tmp_path):
+    touch(tmp_path, "b.jpg", "f/1.jpg")
+    with pytest.raises(InvalidArgumentError, match=r"wrong regular expression .*\{name:expression\}"):
+        match_patterns(tmp_path, "b.jpg", "f/{n:[0-9}.jpg", "m/{n}.png")
+
+
+def test_numbers_too_long_for_64_bits_are_still_numbers(tmp_path):
+    long = "9" * 25
+    touch(tmp_path, "b.jpg", f"f/{long}.jpg", "f/7.jpg", f"m/000{long}.png", "m/07.png")
+    manifest = match_patterns(tmp_path, "b.jpg", "f/{n}.jpg", "m/{n}.png")
+    assert paths(manifest, "fg_bg", "mask") == [("f/7.jpg", "m/07.png"), (f"f/{long}.jpg", f"m/000{long}.png")]
