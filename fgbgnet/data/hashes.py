@@ -63,8 +63,8 @@ def near_duplicates(
         if total > max_pairs:
             raise InvalidArgumentError(
                 f"more than {max_pairs} pairs of {len(hashes)} hashes differ in at most {distance} bits; expected "
-                "fewer. Search one picture of each scene (its background), give groups, so that frames of one scene are "
-                "not compared with each other, or raise max_pairs"
+                "fewer. Search one picture of each scene (its background), give groups, so that frames of one scene "
+                "are not compared with each other, or raise max_pairs"
             )
         found.append(rows.expand(i, j))
     pairs = np.sort(np.concatenate(found), axis=1)
