@@ -74,9 +74,11 @@ def decode_layers(
     if bg is None:
         bg = decode_rgb(contents["bg"], names["bg"], least)
     fg_bg = decode_rgb(contents["fg_bg"], names["fg_bg"], least)
-    layers = Layers.without_depth(bg, fg_bg, decode_mask(contents["mask"], names["mask"]))
+    mask = decode_mask(contents["mask"], names["mask"])
     if "depth" in contents:
-        layers.depth, layers.depth_valid = decode_depth(contents["depth"], names["depth"], *declaration)
+        layers = Layers(bg, fg_bg, mask, *decode_depth(contents["depth"], names["depth"], *declaration))
+    else:
+        layers = Layers.without_depth(bg, fg_bg, mask)
     if "mask_valid" in contents:
         layers.mask_valid = decode_mask(contents["mask_valid"], names["mask_valid"]).view(np.bool_)
     elif with_mask_valid:

@@ -14,6 +14,7 @@ from fgbgnet.data.backgrounds import BackgroundCache
 from fgbgnet.data.batches import BatchWriter, SlabPool
 from fgbgnet.data.layers import Layers
 from fgbgnet.data.manifest import Column, Indices, Manifest
+from fgbgnet.data.plain import LeastSize
 from fgbgnet.data.seeding import SharedEpoch, sample_seed
 from fgbgnet.data.statistics import DatasetStatistics, collect_statistics
 from fgbgnet.data.storage import read_bytes
@@ -177,6 +178,16 @@ class PairedFgBgDataset(Dataset[Sample]):
         twin._epoch = copy.copy(self._epoch)
         return twin
 
+    def preload_backgrounds(self) -> None:
+        """Decodes backgrounds ahead, as many as are kept, so that workers that are forked later share their memory.
+
+        `make_loader` calls it where workers are forked. Backgrounds that few samples have are not worth it.
+        """
+        paths = self.manifest.distinct("bg")
+        if len(paths) <= len(self) / 2:
+            full = (os.path.join(self.manifest.root, path) for path in sorted(paths))  # noqa: PTH118 - as in _load
+            self._backgrounds.fill(full, *self._kind())
+
     def statistics(self, limit: int | None = None) -> DatasetStatistics:
         """Means, standard deviations and counts of the stored samples, before any transform.
 
@@ -194,14 +205,19 @@ class PairedFgBgDataset(Dataset[Sample]):
     def _load(self, index: int) -> Layers:
         row = {name: self.manifest.value(name, index) for name in (*_LAYERS, *_MEANING)}
         names = {name: os.path.join(self.manifest.root, row[name]) for name in _LAYERS if row[name]}  # noqa: PTH118 - speed
-        transform = self.transform if isinstance(self.transform, JointTransform) else None
-        least, size = (None, None) if transform is None else (transform.min_decoded_size, transform.fixed_size)
+        least, transform = self._kind()
+        size = None if transform is None else transform.fixed_size
         bg = self._backgrounds.read(names["bg"], least, transform)
         if size is None:
             bg = bg.copy()  # so that a transform may do with it what it likes
         contents = {name: read_bytes(path) for name, path in names.items() if name != "bg"}
         declaration = DepthDeclaration.from_row(row)
         return decode_layers(contents, names, declaration, self.manifest.has_mask_valid, least, bg, size)
+
+    def _kind(self) -> tuple[LeastSize | None, JointTransform | None]:
+        """What the pixels of a decoded background depend on."""
+        transform = self.transform if isinstance(self.transform, JointTransform) else None
+        return None if transform is None else transform.min_decoded_size, transform
 
 
 __all__ = ["PairedFgBgDataset", "Transform"]

@@ -1,5 +1,6 @@
 """Batches with the right randomness, whatever the number of workers."""
 
+import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from typing import Any
 
@@ -136,6 +137,10 @@ def make_loader(
             )
     if seed is None:
         seed = next((part.seed for part in _nested(dataset) if isinstance(getattr(part, "seed", None), int)), 0)
+    if num_workers and _are_forked(kwargs.get("multiprocessing_context")):
+        for part in _nested(dataset):
+            if hasattr(part, "preload_backgrounds"):
+                part.preload_backgrounds()
     # A generator of its own: making batches does not move torch's global one.
     settings: dict[str, Any] = {
         "generator": torch.Generator().manual_seed(hash64(f"{seed}/loader") >> 1),
@@ -153,6 +158,11 @@ def make_loader(
         persistent_workers=num_workers > 0 if persistent_workers is None else persistent_workers,
         **settings,
     )
+
+
+def _are_forked(context: Any) -> bool:  # noqa: ANN401 - a name or a context
+    method = context if isinstance(context, str) else (context or multiprocessing).get_start_method()
+    return bool(method == "fork")
 
 
 def collate_samples(samples: Sequence[Sample]) -> Sample:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 from PIL import Image
 
-from fgbgnet.data import PairedFgBgDataset, backgrounds, eval_transform
+from fgbgnet.data import PairedFgBgDataset, backgrounds, eval_transform, make_loader
 from fgbgnet.data.backgrounds import BackgroundCache
 from fgbgnet.errors import InvalidArgumentError, MissingFileError
 
@@ -116,6 +116,17 @@ def test_forked_processes_share_what_was_decoded(rooms, reads):
     process.start()
     assert queue.get() == (list(range(10)), 0)
     process.join()
+
+
+@pytest.mark.parametrize(("context", "ahead"), [("fork", 4), ("spawn", 0)])
+def test_loaders_decode_backgrounds_before_they_fork(quadruples, reads, context, ahead):
+    dataset = PairedFgBgDataset(quadruples, eval_transform(32))
+    make_loader(dataset, 4, train=False, num_workers=0)
+    assert reads == []
+    make_loader(dataset, 4, train=False, num_workers=1, multiprocessing_context=context)
+    assert len(reads) == ahead
+    make_loader(dataset.subset([0, 1, 2]), 3, train=False, num_workers=1, multiprocessing_context=context)
+    assert len(reads) == ahead  # three samples, three backgrounds
 
 
 def test_a_data_set_reads_each_background_once(quadruples, reads):
