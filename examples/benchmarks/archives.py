@@ -1,8 +1,8 @@
 """What it costs to read quadruples out of zip archives and shards rather than folders.
 
-Everything in one run, candidates in turn, as medians and quartiles: members alone, samples of a data set in random order,
-packing (all by processor time, which other work on the machine hardly disturbs), a loader with one worker (by the clock),
-the size of shards; and the memory of an archive with 400,000 members::
+Everything in one run, candidates in turn, as medians and quartiles: members alone, samples of a data set in random
+order, packing (all by processor time, which other work on the machine hardly disturbs), a loader with one worker (by
+the clock), the size of shards; and the memory of an archive with 400,000 members::
 
     python examples/benchmarks/archives.py                  # minutes
     FGBGNET_SHORT=1 python examples/benchmarks/archives.py  # seconds

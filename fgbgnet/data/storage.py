@@ -42,9 +42,14 @@ def read_bytes(path: PathInput) -> bytes:
     b'abc'
     """
     name = os.fspath(path)
+    head, inside, member = name.partition(".zip/")
+    if inside:  # the way of nearly all members, without a search
+        archive = _archives.get(head + ".zip")
+        if archive is not None and archive.is_current():
+            return _read_member(archive, member)
     place = _find_archive(name)
     if place is not None:
-        return _read_member(place)
+        return _read_member(_open(place), place.member)
     try:
         with open(name, "rb", buffering=0) as file:  # noqa: PTH123 - strings throughout: it runs for every file
             return file.read()
@@ -104,41 +109,31 @@ class _Place(NamedTuple):
 
 def _find_archive(path: str) -> _Place | None:
     """The archive on a path; a folder may be called "x.zip", too."""
-    head, found, member = path.partition(".zip/")
-    if found and (archive := head + ".zip") in _archives:  # nearly all members come this way, which spares a search
-        status = _status(archive)
-        if status is not None and stat.S_ISREG(status.st_mode):
-            return _Place(archive, member.strip("/"), status)
     if ".zip" not in path.lower():
         return None
     for match in _ZIP_END.finditer(path):
         archive, member = path[: match.end()], path[match.end() :].replace("\\", "/").strip("/")
-        status = _status(archive)
-        if status is None or not stat.S_ISDIR(status.st_mode):
+        try:
+            status = os.stat(archive)  # noqa: PTH116 - strings throughout
+        except OSError:
+            return _Place(archive, member, None)
+        if not stat.S_ISDIR(status.st_mode):
             return _Place(archive, member, status)
     return None
 
 
-def _status(path: str) -> os.stat_result | None:
+def _read_member(archive: Archive, member: str) -> bytes:
+    if not member:
+        raise PictureError(f"{archive.path} is an archive; the path of a member was expected")
     try:
-        return os.stat(path)  # noqa: PTH116 - runs for every member that is read
-    except OSError:
-        return None
-
-
-def _read_member(place: _Place) -> bytes:
-    archive = _open(place)
-    if not place.member:
-        raise PictureError(f"{place.archive} is an archive; the path of a member was expected")
-    try:
-        return archive.read(place.member)
+        return archive.read(member)
     except KeyError as error:
-        near = _nearest(place.member, archive.directory)
-        raise MissingFileError(f"no member {place.member!r} in {place.archive}{near}") from error
+        near = _nearest(member, archive.directory)
+        raise MissingFileError(f"no member {member!r} in {archive.path}{near}") from error
     except ArchiveError as error:
-        raise ArchiveError(f"{place.archive} cannot be read: {error}") from error
+        raise ArchiveError(f"{archive.path} cannot be read: {error}") from error
     except OSError as error:
-        raise PictureError(f"{place.archive} cannot be read ({error.strerror or error})") from error
+        raise PictureError(f"{archive.path} cannot be read ({error.strerror or error})") from error
 
 
 def _open(place: _Place) -> Archive:

@@ -51,6 +51,13 @@ class Archive:
         # that once per process is enough.
         self._checked = bytearray(len(self.directory))
 
+    def is_current(self) -> bool:
+        """Whether the archive is still the file at its path."""
+        try:
+            return file_version(os.stat(self.path)) == self.version  # noqa: PTH116 - runs for every member
+        except OSError:
+            return False
+
     def read(self, name: str) -> bytes:
         """Reads a member.
 

@@ -46,11 +46,10 @@ def find_directory(read_at: ReadAt, file_size: int) -> Extent:
         raise ArchiveError("it is not a zip archive")
     _, disk, directory_disk, _, entries, size, offset, _ = _END.unpack_from(tail, where)
     end = file_size - len(tail) + where
-    if entries == 0xFFFF or size == 0xFFFFFFFF or offset == 0xFFFFFFFF:
-        wide = _read_end_64(read_at, end)
-        if wide is not None:
-            disk = directory_disk = 0
-            entries, size, offset, end = wide
+    wide = _read_end_64(read_at, end)  # also where the numbers would have fit: some programs always write it
+    if wide is not None:
+        disk = directory_disk = 0
+        entries, size, offset, end = wide
     if disk or directory_disk:
         raise ArchiveError("it is one volume of several; join them first, as with zip -s 0 in.zip --out all.zip")
     shift = end - size - offset
@@ -73,7 +72,7 @@ def _read_end_64(read_at: ReadAt, end: int) -> tuple[int, int, int, int] | None:
     """Entries, size and offset of the directory of a large archive, and where its own end record stands."""
     locator = read_at(_LOCATOR_64.size, max(0, end - _LOCATOR_64.size))
     if locator[:4] != b"PK\x06\x07":
-        return None  # exactly 65535 members, say
+        return None
     _, _, offset, disks = _LOCATOR_64.unpack(locator)
     if disks > 1:
         raise ArchiveError(f"it is one volume of {disks}; join them first")

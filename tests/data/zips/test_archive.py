@@ -232,19 +232,27 @@ def test_names_in_other_alphabets(write):
     assert read_bytes(f"{path}/cafe\u0301.png") == b"2"
 
 
-def test_zip64(tmp_path):
-    path = tmp_path / "a.zip"
-    with zipfile.ZipFile(path, "w", allowZip64=True) as file:
+@pytest.mark.parametrize("prefix", [b"", b"something before the archive"])
+@pytest.mark.parametrize("marked", [False, True])
+def test_zip64(tmp_path, monkeypatch, marked, prefix):
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 2)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", allowZip64=True) as file:
         with file.open("large.png", "w", force_zip64=True) as member:
             member.write(b"large")
-        for n in range(70_000):
-            file.writestr(f"{n}.png", b"")
-        file.writestr("last.png", b"last")
+        for n in range(3):
+            file.writestr(f"{n}.png", f"content {n}")
+    content = bytearray(prefix + buffer.getvalue())
+    assert b"PK\x06\x06" in content
+    if marked:  # the numbers stand in the wide record alone
+        end = content.index(b"PK\5\6")
+        content[end + 8 : end + 20] = b"\xff" * 12
+    path = tmp_path / "a.zip"
+    path.write_bytes(bytes(content))
     archive = Archive(str(path))
-    assert len(archive.directory) == 70_002
-    assert (archive.read("large.png"), archive.read("69999.png"), archive.read("last.png")) == (b"large", b"", b"last")
-    content = path.read_bytes()
-    path.write_bytes(content.replace(b"PK\x06\x06", b"PK\x06\x05"))
+    assert list(archive.directory) == ["large.png", "0.png", "1.png", "2.png"]
+    assert [archive.read(name) for name in ("large.png", "0.png", "2.png")] == [b"large", b"content 0", b"content 2"]
+    path.write_bytes(bytes(content).replace(b"PK\x06\x06", b"PK\x06\x05"))
     with pytest.raises(ArchiveError, match="zip64 end record is missing"):
         Archive(str(path))
 
