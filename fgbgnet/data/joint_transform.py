@@ -1,7 +1,6 @@
 """One joint transform: what happens to the four layers of a sample, together and apart."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -185,9 +184,9 @@ class JointTransform:
         if pair is not None:
             layers = pair.of_layers(layers, sample_seed(seed, 0, "pair"))
         if bg is not None:
-            layers = replace(layers, bg=bg.of_bytes(layers.bg, sample_seed(seed, 0, "bg")))
+            layers = layers.with_pictures(bg.of_bytes(layers.bg, sample_seed(seed, 0, "bg")), layers.fg_bg)
         if fg_bg is not None:
-            layers = replace(layers, fg_bg=fg_bg.of_bytes(layers.fg_bg, sample_seed(seed, 0, "fg_bg")))
+            layers = layers.with_pictures(layers.bg, fg_bg.of_bytes(layers.fg_bg, sample_seed(seed, 0, "fg_bg")))
         return layers
 
     def __repr__(self) -> str:

@@ -87,12 +87,11 @@ class Labels:
         else:
             measured = _of_side(side, rest[0], rest[1])
             valid = (measured >= 0.5 * weight) & (measured > 0)
-            weight = measured
-        np.divide(depth, weight, out=depth, where=valid)
+            weight = np.maximum(measured, np.float32(1e-9))
+        depth /= weight
         # Rounding must not make the range grow.
         low, high, *_ = cv2.minMaxLoc(self.depth, self.depth_valid.view(np.uint8))
-        np.maximum(depth, np.float32(low), out=depth)
-        np.minimum(depth, np.float32(high), out=depth)
+        np.clip(depth, np.float32(low), np.float32(high), out=depth)
         if len(rest) == 4:
             depth *= valid
         return Labels(own if mask is None else mask, depth, valid, known)

@@ -95,8 +95,8 @@ class Layers:
                 called, frame = ((names or {}).get(key) or key for key in (name, "fg_bg"))
                 raise PictureError(
                     f"{called} is {shape[1]} x {shape[0]} pixels, but {frame} is {frame_size[1]} x {frame_size[0]}; "
-                    "layers of one sample may differ in scale, not in shape: is it another sample's, cropped, or turned "
-                    "on its side? Crop or turn the files alike"
+                    "layers of one sample may differ in scale, not in shape: is it another sample's, cropped, or "
+                    "turned on its side? Crop or turn the files alike"
                 )
         size = size or frame_size
         bg, fg_bg = resize(self.bg, size), resize(self.fg_bg, size)
@@ -113,6 +113,10 @@ class Layers:
     def labels(self) -> Labels:
         """All but the pictures."""
         return Labels(self.mask, self.depth, self.depth_valid, self.mask_valid)
+
+    def with_pictures(self, bg: ByteArray, fg_bg: ByteArray) -> Self:
+        """The same labels with other pictures."""
+        return type(self)(bg, fg_bg, self.mask, self.depth, self.depth_valid, self.mask_valid)
 
     def cut(self, top: int, left: int, height: int, width: int) -> Self:
         """A part of every layer, of one size; beyond the border it is mirrored about the last pixel."""

@@ -81,13 +81,7 @@ class Warp:
 
     def planes(self, planes: Sequence[FloatArray]) -> list[FloatArray]:
         """See `Resampling`."""
-        small = [self._shrink(plane) for plane in planes]
-        result: list[FloatArray] = []
-        for start in range(0, len(small), 4):
-            part = small[start : start + 4]
-            warped: Any = self._warp(part[0] if len(part) == 1 else np.asarray(cv2.merge(part)))
-            result += [warped] if len(part) == 1 else cv2.split(warped)
-        return result
+        return [self._warp(self._shrink(plane)) for plane in planes]
 
     def _shrink(self, layer: Array) -> Array:
         return layer if self.shrunk is None else resize(layer, self.shrunk)

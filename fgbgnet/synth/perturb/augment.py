@@ -11,7 +11,7 @@ from fgbgnet.errors import InvalidArgumentError, UnknownNameError
 from fgbgnet.synth.arguments import integer
 from fgbgnet.synth.perturb.registry import PERTURBATIONS, checked, integers
 from fgbgnet.synth.perturb.steps import MAX_SEVERITY
-from fgbgnet.synth.streams import stream
+from fgbgnet.synth.streams import borrowed_stream
 
 # How often each is drawn relative to the others. Misalignment and light matter most in real pairs; the mixture is
 # not drawn, because a draw of several perturbations is one already.
@@ -77,7 +77,7 @@ class RandomPerturb:
 
     def draw(self, seed: int) -> list[tuple[str, float]]:
         """What the seed stands for: pairs (name, severity) in the order of application."""
-        rng = stream(seed, "RandomPerturb")
+        rng = borrowed_stream(seed, "RandomPerturb")
         if rng.random() >= self.p:
             return []
         most = min(self.max_operations, len(self.names))

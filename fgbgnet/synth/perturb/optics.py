@@ -19,6 +19,9 @@ CELLS = 2
 _PERIOD = 64
 """Samples of the spectrum of a kernel: more than 4 times its reach, which at that resolution is 12 at most."""
 
+_SPECTRUM = np.cos(2 * np.pi * np.fft.rfftfreq(_PERIOD)) - 1
+"""Logarithm of the spectrum of a kernel of variance 1."""
+
 
 def blur(pictures: Tensor, parameters: Tensor) -> Tensor:
     """A lens out of focus; the disc is approximated by a separable Gaussian of the same second moment.
@@ -74,8 +77,7 @@ def gaussian_taps(sigmas: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.
         size: Pixels of the line that is blurred; the reach is less.
     """
     reach = min(math.ceil(3 * float(sigmas.max(initial=0))), size - 1)
-    frequencies = 2 * np.pi * np.fft.rfftfreq(_PERIOD)
-    weights = np.fft.irfft(np.exp(sigmas[:, None] ** 2 * (np.cos(frequencies) - 1)))[:, : reach + 1]
+    weights = np.fft.irfft(np.exp(sigmas[:, None] ** 2 * _SPECTRUM))[:, : reach + 1]
     # Beyond its own reach a picture gets weight zero: its bits do not depend on its neighbours in the batch.
     weights[np.arange(reach + 1) > np.ceil(3 * sigmas)[:, None]] = 0
     weights /= weights[:, :1] + 2 * weights[:, 1:].sum(axis=1, keepdims=True)

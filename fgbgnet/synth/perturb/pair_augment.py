@@ -1,7 +1,7 @@
 """Training augmentation of whole pairs: imperfect backgrounds, things that came and went, empty pairs."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from fgbgnet.synth.perturb.pair import exact
 from fgbgnet.synth.perturb.pairs import PAIR_PERTURBATIONS, Layers, checked_layers, next_in_batch
 from fgbgnet.synth.perturb.registry import PERTURBATIONS, integers
 from fgbgnet.synth.perturb.steps import MAX_SEVERITY
-from fgbgnet.synth.streams import stream
+from fgbgnet.synth.streams import borrowed_stream
 from fgbgnet.types import Sample
 
 _OBJECTS = ("added_object", "added_object", "moved_object", "removed_object")
@@ -89,7 +89,7 @@ class RandomPairPerturb:
 
     def draw(self, seed: int) -> tuple[list[tuple[str, float]], int, int]:
         """What the seed stands for: pairs (name, severity) of the first stage, and the seeds of the other two."""
-        rng = stream(seed, "RandomPairPerturb")
+        rng = borrowed_stream(seed, "RandomPairPerturb")
         seed_bg, seed_fg_bg = rng.integers(2**62, size=2).tolist()
         chances, strengths, which = rng.random(4), self.max_severity * rng.random(4) ** 1.5, rng.integers(len(_OBJECTS))
         if self.exclusive:
@@ -172,11 +172,10 @@ class RandomPairPerturb:
         chosen = dict(drawn)
         for name in PAIR_PERTURBATIONS:
             if name in chosen:
-                row = PAIR_PERTURBATIONS[name].draw(stream(seed, name), chosen[name])
+                row = PAIR_PERTURBATIONS[name].draw(borrowed_stream(seed, name), chosen[name])
                 layers = PAIR_OPERATIONS[name](layers, row)
-        return replace(
-            layers, bg=self.bg.of_bytes(layers.bg, seed_bg), fg_bg=self.fg_bg.of_bytes(layers.fg_bg, seed_fg_bg)
-        )
+        bg, fg_bg = self.bg.of_bytes(layers.bg, seed_bg), self.fg_bg.of_bytes(layers.fg_bg, seed_fg_bg)
+        return layers.with_pictures(bg, fg_bg)
 
     def _change(
         self, layers: dict[str, Tensor], partners: Layers, drawn: Sequence[list[tuple[str, float]]], seeds: list[int]

@@ -12,7 +12,7 @@ from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.synth.perturb.eightbit.geometry import warp as warp_bytes
 from fgbgnet.synth.perturb.eightbit.operations import OPERATIONS
 from fgbgnet.synth.perturb.geometry import Matrices, warp
-from fgbgnet.synth.streams import stream
+from fgbgnet.synth.streams import borrowed_stream, stream
 
 Draw = Callable[[np.random.Generator, float], list[float]]
 Operation = Callable[[Tensor, Tensor], Tensor]
@@ -149,7 +149,7 @@ class Perturbation:
             severity: From 0 to 5.
             seed: Any integer.
         """
-        rng = stream(seed, self.name)
+        rng = borrowed_stream(seed, self.name)
         for step in self.steps:
             picture = step.of_bytes(picture, severity, rng)
         return picture

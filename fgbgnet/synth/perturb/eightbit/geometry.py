@@ -8,16 +8,18 @@ import numpy.typing as npt
 
 from fgbgnet.data.arrays import ByteArray, FloatArray
 
+Window = tuple[int, int, int, int]
+"""Top, left, height, width."""
+
 Matrix = npt.NDArray[np.float64]
 _Layer = TypeVar("_Layer", ByteArray, FloatArray)
 
 
-def warp(picture: ByteArray, matrix: Matrix) -> ByteArray:
-    """Moves a picture (H, W, 3), bilinear, mirrored beyond the border."""
+def warp(picture: ByteArray, matrix: Matrix, border: int = cv2.BORDER_REFLECT) -> ByteArray:
+    """Moves a picture (H, W, 3), bilinear, mirrored beyond the border or as OpenCV's ``border`` says."""
     # Four channels take half the time of three.
     four = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA), np.uint8)
-    moved = sample(four, matrix, cv2.BORDER_REFLECT)
-    return np.asarray(cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB), np.uint8)
+    return np.asarray(cv2.cvtColor(sample(four, matrix, border), cv2.COLOR_RGBA2RGB), np.uint8)
 
 
 def sample(layer: _Layer, matrix: Matrix, border: int) -> _Layer:
@@ -34,16 +36,25 @@ def sample(layer: _Layer, matrix: Matrix, border: int) -> _Layer:
     return np.asarray(moved, layer.dtype)
 
 
-def shift(layer: _Layer, right: float, down: float) -> _Layer:
-    """Moves a layer by whole pixels (fractions of the shorter side, rounded), mirrored beyond the border."""
-    height, width = layer.shape[:2]
-    dx, dy = round(right * min(height, width)), round(down * min(height, width))
-    return layer[_mirrored(height, dy)][:, _mirrored(width, dx)]
+def shift(layer: _Layer, right: float, down: float, window: Window | None = None) -> _Layer:
+    """Moves a layer by whole pixels (fractions of the shorter side, rounded), mirrored beyond the border.
+
+    Args:
+        layer: (H, W) or (H, W, C).
+        right: As a fraction of the shorter side.
+        down: The same.
+        window: The part of the result that is wanted; all of it by default.
+    """
+    top, left, rows, columns = window or (0, 0, *layer.shape[:2])
+    side = min(layer.shape[:2])
+    below = _mirrored(np.arange(top, top + rows) - round(down * side), layer.shape[0])
+    beside = _mirrored(np.arange(left, left + columns) - round(right * side), layer.shape[1])
+    return layer[below[:, None], beside]
 
 
-def _mirrored(size: int, move: int) -> npt.NDArray[np.int64]:
-    index = (np.arange(size) - move) % (2 * size)
+def _mirrored(index: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
+    index = index % (2 * size)
     return np.minimum(index, 2 * size - 1 - index)
 
 
-__all__ = ["Matrix", "sample", "shift", "warp"]
+__all__ = ["Matrix", "Window", "sample", "shift", "warp"]

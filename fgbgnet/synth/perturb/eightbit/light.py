@@ -17,12 +17,12 @@ _STEPS = 255
 
 def shade(picture: ByteArray, cover: FloatArray, factors: Sequence[float]) -> ByteArray:
     """Multiplies by ``factors`` where ``cover`` (H, W) is 1."""
-    gains = cv2.transform(cover, np.array([[factor - 1, 1] for factor in factors]))
-    return _multiply(picture, np.asarray(gains, np.float32))
+    return _multiply(picture, [cover * np.float32(factor - 1) + 1 for factor in factors])
 
 
-def _multiply(picture: ByteArray, gains: FloatArray) -> ByteArray:
-    return np.asarray(cv2.multiply(picture, gains, dtype=cv2.CV_8U), np.uint8)
+def _multiply(picture: ByteArray, gains: Sequence[FloatArray]) -> ByteArray:
+    """Multiplies R, G and B by a gain (H, W) each."""
+    return np.asarray(cv2.multiply(picture, cv2.merge(gains), dtype=cv2.CV_8U), np.uint8)
 
 
 def shadow(picture: ByteArray, row: Row) -> ByteArray:
@@ -32,27 +32,43 @@ def shadow(picture: ByteArray, row: Row) -> ByteArray:
 
 def cast_shadow(picture: ByteArray, row: Row) -> ByteArray:
     """Long shadows of upright things."""
-    cosine, sine, near, growth = row[3:7]
     lit: FloatArray = np.ones(picture.shape[:2], np.float32)
     for start in range(7, 7 + OCCLUDERS * (4 + OUTLINE), 4 + OUTLINE):
-        place_x, place_y, foot, length, *widths = row[start : start + 4 + OUTLINE]
-        if not any(widths):
-            continue  # nothing stands there
-        x, y = offsets(picture.shape, place_x, place_y)
-        along = x * np.float32(cosine) + (y * np.float32(sine) + np.float32(foot))
-        across = y * np.float32(cosine) - x * np.float32(sine)
-        behind = np.maximum(along, 0)
-        sharpness: FloatArray = np.float32(1) / (behind * np.float32(growth) + np.float32(near))
-        at = cv2.convertScaleAbs(behind, alpha=_STEPS / length)
-        half = cv2.LUT(
-            at, np.interp(np.linspace(0, OUTLINE - 1, 256), np.arange(OUTLINE), widths).astype(np.float32) / 2
-        )
-        cover = smooth((across + half) * sharpness + np.float32(0.5))
-        cover -= smooth((across - half) * sharpness + np.float32(0.5))
-        ends = smooth(along * sharpness + np.float32(0.5))
-        ends -= smooth((along - np.float32(length)) * sharpness + np.float32(0.5))
-        lit *= 1 - cover * ends
+        if any(row[start + 4 : start + 4 + OUTLINE]):  # else nothing stands there
+            _cast(lit, row[3:7], row[start : start + 4 + OUTLINE])
     return shade(picture, 1 - lit, row[:3])
+
+
+def _cast(lit: FloatArray, sun: Row, thing: Row) -> None:
+    """Takes the light that one thing intercepts, in place."""
+    cosine, sine, near, growth = map(np.float32, sun)
+    place_x, place_y, foot, length, *widths = thing
+    x, y = offsets(lit.shape, place_x, place_y)
+    # Nothing of it lies further from its middle line than this, nor further than half a penumbra before or behind it.
+    margin = max(widths) / 2 + (sun[2] + sun[3] * length) / 2
+    columns, rows = (_span(axis.ravel(), part, foot, length, margin) for axis, part in ((x, sun[0]), (y, sun[1])))
+    x, y = x[:, columns], y[rows]
+    along = x * cosine + (y * sine + np.float32(foot))
+    across = y * cosine - x * sine
+    behind = np.clip(along, 0, None)
+    sharpness = 1 / (behind * growth + near)
+    at = np.asarray(cv2.convertScaleAbs(behind, alpha=_STEPS / length))
+    halves = np.interp(np.linspace(0, OUTLINE - 1, _STEPS + 1), np.arange(OUTLINE), widths) / 2
+    half = np.asarray(cv2.LUT(at, halves.astype(np.float32)), np.float32)
+    cover = smooth((across + half) * sharpness + np.float32(0.5))
+    cover -= smooth((across - half) * sharpness + np.float32(0.5))
+    ends = smooth(along * sharpness + np.float32(0.5))
+    ends -= smooth((along - np.float32(length)) * sharpness + np.float32(0.5))
+    lit[rows, columns] *= 1 - cover * ends
+
+
+def _span(places: FloatArray, part: float, foot: float, length: float, margin: float) -> slice:
+    """Which of the rows or columns a thing can darken, of which ``part`` is the component of its direction."""
+    ends = sorted((-foot * part, (length - foot) * part))
+    # Where the direction is oblique, the penumbra behind the head still grows.
+    reach = 1.5 * margin
+    first, last = np.searchsorted(places, [ends[0] - reach, ends[1] + reach])
+    return slice(int(first), int(last))
 
 
 def dappled_shadow(picture: ByteArray, row: Row) -> ByteArray:
@@ -68,22 +84,26 @@ def dappled_shadow(picture: ByteArray, row: Row) -> ByteArray:
 def relight(picture: ByteArray, row: Row) -> ByteArray:
     """Another time of day."""
     gain = field(row[3:], RELIGHT_GRID, *picture.shape[:2])
-    gains = np.asarray(cv2.transform(gain, np.array([[1 / 8, 1 + part / 8] for part in row[:3]])), np.float32)
-    for _ in range(3):
-        gains *= gains
+    gain *= np.float32(1 / 8)
+    gains = []
+    for part in row[:3]:
+        value = gain + np.float32(1 + part / 8)
+        for _ in range(3):
+            value *= value
+        gains.append(value)
     return _multiply(picture, gains)
 
 
-def _add_light(picture: ByteArray, light: FloatArray) -> ByteArray:
-    """Adds light (H, W, 3): what is dark is lifted most."""
-    return 255 - _multiply(255 - picture, 1 - light)
+def _add_light(picture: ByteArray, light: Sequence[FloatArray]) -> ByteArray:
+    """Adds light, (H, W) for R, G and B each: what is dark is lifted most."""
+    return 255 - _multiply(255 - picture, [1 - part for part in light])
 
 
 def reflection(picture: ByteArray, row: Row) -> ByteArray:
     """A pane of glass before the camera."""
     mirrored = blur(np.asarray(cv2.flip(picture, 1), np.uint8), row[1:2]).astype(np.float32)
     part = blob(row[2:], *picture.shape[:2]) * np.float32(row[0] / 255)
-    return _add_light(picture, mirrored * part[..., None])
+    return _add_light(picture, [channel * part for channel in np.moveaxis(mirrored, 2, 0)])
 
 
 def glare(picture: ByteArray, row: Row) -> ByteArray:
@@ -93,7 +113,7 @@ def glare(picture: ByteArray, row: Row) -> ByteArray:
     along = x * np.float32(cosine / long) + y * np.float32(sine / long)
     across = y * np.float32(cosine / wide) - x * np.float32(sine / wide)
     streak = 1 / ((1 + along * along) * (1 + across * across))
-    return _add_light(picture, streak[..., None] * np.array(row[:3], np.float32))
+    return _add_light(picture, [streak * np.float32(part) for part in row[:3]])
 
 
 __all__ = ["cast_shadow", "dappled_shadow", "glare", "reflection", "relight", "shade", "shadow"]

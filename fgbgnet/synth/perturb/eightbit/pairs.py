@@ -6,7 +6,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from fgbgnet.data.arrays import FloatArray
+from fgbgnet.data.arrays import ByteArray
 from fgbgnet.data.layers import Layers
 from fgbgnet.synth.perturb.eightbit import objects
 from fgbgnet.synth.perturb.eightbit.shapes import Row
@@ -15,24 +15,21 @@ PairOperation = Callable[[Layers, Row], Layers]
 
 
 def _added(layers: Layers, row: Row) -> Layers:
-    partner = np.ascontiguousarray(layers.fg_bg[:, ::-1]), np.ascontiguousarray(layers.mask[:, ::-1])
-    return replace(layers, bg=objects.mix(layers.bg, *objects.cut_out(*partner, row)))
+    picture, mask = (np.asarray(cv2.flip(layer, 1), np.uint8) for layer in (layers.fg_bg, layers.mask))
+    return layers.with_pictures(objects.add(layers.bg, picture, mask, row), layers.fg_bg)
 
 
-def _scenery(change: Callable[[FloatArray, Row], tuple[FloatArray, FloatArray]]) -> PairOperation:
-    def apply(layers: Layers, row: Row) -> Layers:
-        return replace(layers, bg=objects.mix(layers.bg, *change(layers.bg.astype(np.float32), row)))
-
-    return apply
+def _scenery(change: Callable[[ByteArray, Row], ByteArray]) -> PairOperation:
+    return lambda layers, row: layers.with_pictures(change(layers.bg, row), layers.fg_bg)
 
 
 def _same_colour(layers: Layers, row: Row) -> Layers:
-    return replace(layers, fg_bg=objects.recolour(layers.fg_bg, layers.bg, layers.mask, row))
+    return layers.with_pictures(layers.bg, objects.recolour(layers.fg_bg, layers.bg, layers.mask, row))
 
 
 def _wrong_background(layers: Layers, row: Row) -> Layers:
-    other = cv2.flip(layers.bg, 1)
-    return replace(layers, bg=np.asarray(cv2.addWeighted(layers.bg, 1 - row[0], other, row[0], 0), np.uint8))
+    mixed = cv2.addWeighted(layers.bg, 1 - row[0], cv2.flip(layers.bg, 1), row[0], 0)
+    return layers.with_pictures(np.asarray(mixed, np.uint8), layers.fg_bg)
 
 
 def _empty(layers: Layers, row: Row) -> Layers:

@@ -12,8 +12,9 @@ def noise(picture: ByteArray, row: Row, seed: int) -> ByteArray:
     """Sensor noise, of the same random bytes."""
     height, width = picture.shape[:2]
     bytes_ = noise_bytes(seed, picture.size).reshape(4, 3 * height, width)
-    pairs = [cv2.add(bytes_[k], bytes_[k + 1], dtype=cv2.CV_16U) for k in (0, 2)]
-    unit = cv2.add(*pairs).astype(np.float32).reshape(3, height, width)
+    # Twice as fast as a sum over the axis.
+    total = np.add(bytes_[0], bytes_[1], dtype=np.uint16) + np.add(bytes_[2], bytes_[3], dtype=np.uint16)
+    unit = total.astype(np.float32).reshape(3, height, width)
     unit -= 4 * 127.5
     read, shot = row
     sigma = np.sqrt(read**2 + shot**2 * np.arange(256) / 255) * (255 / NOISE_STD)

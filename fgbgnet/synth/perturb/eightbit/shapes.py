@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
@@ -14,12 +17,10 @@ Row = Sequence[float]
 """The parameters of one operation on one picture."""
 
 
-def smooth(cover: FloatArray) -> FloatArray:
-    """The ramp 0 to 1 with a slope of zero at both ends, in place."""
-    np.maximum(cover, 0, out=cover)
-    np.minimum(cover, 1, out=cover)
-    slope = cover * np.float32(-2)
-    slope += 3
+def smooth(cover: npt.NDArray[Any]) -> FloatArray:
+    """The ramp 0 to 1 with a slope of zero at both ends, of float32, in place."""
+    np.clip(cover, 0, 1, out=cover)
+    slope = 3 - 2 * cover
     cover *= cover
     cover *= slope
     return cover
@@ -37,8 +38,7 @@ def offsets(shape: Sequence[int], x: float, y: float) -> tuple[FloatArray, Float
 def field(values: Row, cells: int, height: int, width: int) -> FloatArray:
     """A smooth field (H, W) through ``cells * cells`` control points, bicubic."""
     control = np.asarray(values, np.float32).reshape(cells, cells)
-    result: FloatArray = _basis(cells, height) @ control @ _basis(cells, width).T
-    return result
+    return np.asarray(_basis(cells, height) @ control @ _basis(cells, width).T, np.float32)
 
 
 @lru_cache(maxsize=64)
@@ -57,14 +57,11 @@ def blob(row: Row, height: int, width: int) -> FloatArray:
     radius_x, radius_y, cosine, sine, edge = row[2:7]
     u = x * np.float32(cosine / radius_x) + y * np.float32(sine / radius_x)
     v = y * np.float32(cosine / radius_y) - x * np.float32(sine / radius_y)
-    u *= u
-    v *= v
-    u += v
-    np.sqrt(u, out=u)
-    u += field(row[7:CONTOUR_PARAMETERS], CONTOUR_GRID, height, width)
-    u *= np.float32(-1 / edge)
-    u += np.float32(1 / edge + 0.5)
-    return smooth(u)
+    radius = np.asarray(cv2.magnitude(u, v), np.float32)
+    radius += field(row[7:CONTOUR_PARAMETERS], CONTOUR_GRID, height, width)
+    radius *= np.float32(-1 / edge)
+    radius += np.float32(1 / edge + 0.5)
+    return smooth(radius)
 
 
 __all__ = ["Row", "blob", "field", "offsets", "smooth"]

@@ -11,7 +11,7 @@ from fgbgnet.synth.perturb.eightbit.shapes import Row
 
 def linear(picture: ByteArray, row: Row) -> ByteArray:
     """Gain and offset."""
-    matrix = np.column_stack([np.diag(row[:3]), 255 * np.array(row[3:6])])
+    matrix = np.column_stack([np.diag(row[:3]), 255 * np.array(row[3:6])]).astype(np.float32)
     return np.asarray(cv2.transform(picture, matrix), np.uint8)
 
 
