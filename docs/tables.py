@@ -6,6 +6,8 @@ import re
 from importlib import import_module
 from pathlib import Path
 
+import data_tables
+import layout_tables
 import split_tables
 import synth_tables
 
@@ -35,7 +37,7 @@ def insert(app, docname, source):
     for name, table in synth_tables.TABLES.items():
         if f"<!-- {name} -->" in text:
             text = text.replace(f"<!-- {name} -->", table(RESULTS / "synth"))
-    for name, table in split_tables.TABLES.items():
+    for name, table in (split_tables.TABLES | data_tables.TABLES | layout_tables.TABLES).items():
         if f"<!-- {name} -->" in text:
             text = text.replace(f"<!-- {name} -->", table(RESULTS / "data"))
     source[0] = re.sub(r"^\.\. public-names:: (\S+)$", lambda match: public_names(match[1]), text, flags=re.MULTILINE)
