@@ -74,7 +74,7 @@ class BackgroundPool:
         # A mask that leaves little is one of a large foreground, or inverted: it tells nothing about what it leaves.
         residual = match_exposure(frame, pool, beside if in_sight > _IN_SIGHT else None).residual
         best = int(residual[2:].argmin()) if candidates else -1
-        contrast = float(np.median(np.abs(frame - np.median(frame, axis=0)).mean(1)))
+        contrast = float(np.abs(frame - np.median(frame, axis=0)).mean())
         if best < 0:
             return Match(float(residual[0]), float(residual[1]), float("inf"), contrast=contrast, in_sight=in_sight)
         place = candidates[best]

@@ -92,6 +92,10 @@ class Change:
     amount: FloatArray
     """The difference itself, grey levels: the largest of the three channels."""
 
+    def within(self, where: BoolArray) -> "Change":
+        """The change in some pixels; none elsewhere."""
+        return Change(self.certain * where, self.solid * where, self.amount * where)
+
 
 def find_change(frame: ByteArray, background: ByteArray, gain: FloatArray, offset: FloatArray) -> Change:
     """Compares a frame with a background of the same size.

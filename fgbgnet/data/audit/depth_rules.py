@@ -14,10 +14,11 @@ _COLOURED = 0.05
 _BELOW_WEIGHT = 0.35  # of "the bottom of the picture is near", which fails in one of five rooms
 _OWN_WEIGHT = 0.4  # of what a map says itself, beside what all maps of its background say together
 _OPPOSITE = -0.15
-_STRONG, _WEAK, _ABSENT = 0.5, 0.3, 0.15  # steps along the contour: nearly everywhere, hardly any, none
+_STRONG, _WEAK, _WEAKER, _ABSENT = 0.6, 0.3, 0.25, 0.15  # steps along the contour: nearly everywhere, hardly any, none
 _STRANGER, _DISTANT = 0.8, 0.95  # agreement with the other maps of the background
 _OTHERS_FOREGROUND, _CLEARLY = 0.5, 0.2  # correlation with the mask of another sample, and by how much it is better
-_OWN_FOREGROUND = 0.35  # correlation with its own mask that 19 of 20 maps have
+_OWN_FOREGROUND, _OWN_AND_WEAK = 0.35, 0.6  # correlation with its own mask; 19 of 20 right maps have more than 0.27
+_LEAST_COVER = 0.004  # of the picture: smaller foregrounds are lost in thumbnails
 _TRUSTED = 0.5  # steps that a quarter of all maps must have, or the maps show no foregrounds at all
 
 
@@ -34,7 +35,7 @@ def depth_rules(
     """
     hits = [hit for m in measurements for hit in _by_itself(m)]
     spoiled = suspects | {hit.row for hit in hits}
-    usable = [m for m in measurements if m.row not in spoiled and m.depth is not None and m.depth.thumbs is not None]
+    usable = [m for m in measurements if m.row not in spoiled and m.depth is not None and m.depth.steps is not None]
     if not usable:
         return hits
     judged = _Judgement(usable)
@@ -97,13 +98,18 @@ class _Judgement:
 
     def of_another(self, place: int) -> bool:
         """Whether a map belongs to another sample."""
-        nearer, height, chance = abs(self.nearer[place]), self.height[place], self.chance[place]
+        # A map that is turned over as a whole has its steps the other way round.
+        nearer = self.nearer[place] * (-1 if self.evidence[place] < 0 else 1)
         own, others, agreement = self.own[place], self.others[place], self.agreement[place]
-        weak = nearer < _WEAK or height < 1.5 * chance
-        strange = self.agreed[place] and (agreement < _STRANGER or (agreement < _DISTANT and weak))
+        weak = nearer < _WEAK or self.height[place] < 1.5 * self.chance[place]
+        if self.agreed[place] and (agreement < _STRANGER or (agreement < _DISTANT and weak)):
+            return True
+        if self.facts[place].covered < _LEAST_COVER:
+            return False
         swapped = others > max(_OTHERS_FOREGROUND, own + _CLEARLY) and not nearer >= _STRONG
-        lacking = self.trusted and weak and (own < _OWN_FOREGROUND or (nearer < _ABSENT and height < chance))
-        return bool(strange or swapped or lacking)
+        lacking = (weak and own < _OWN_FOREGROUND) or (nearer < _WEAKER and own < _OWN_AND_WEAK)
+        alone = not np.isfinite(own) and abs(nearer) < _ABSENT and self.height[place] < self.chance[place]
+        return bool(swapped or (self.trusted and (lacking or alone)))
 
 
 def _median(values: Sequence[float]) -> float:

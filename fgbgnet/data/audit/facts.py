@@ -19,7 +19,8 @@ HIGH_RESIDUAL = 10.0
 UNEXPLAINED = 0.7
 """Share of a frame's contrast that remains if a background has nothing to do with it."""
 _TIE = 1.0  # grey levels: where a mirrored copy has its original beside it, both fit
-_IN_SIGHT = 0.5  # of the frame: with less of the background to be seen, nobody can say that it is wrong
+_LEAST_IN_SIGHT = 0.2  # of the frame: with less of the background to be seen, nobody can say whose it is
+_IN_SIGHT = 0.5  # the same to say that it is none that is there
 _LEAST_SHIFT = 1.0  # pixels of the frame
 _LEFT_AFTER_SHIFT = 0.6
 
@@ -71,11 +72,14 @@ class DepthFacts:
     framed: bool = False
     constant: bool = False
     steps: ContourSteps | None = None
+    """Along the contour of the mask; None if there is no usable mask."""
     others: tuple[float, ...] = ()
     """Heights of the steps that depth maps of others have along the same contour."""
     below: float = 0.0
     """Correlation of nearness with the row."""
     thumbs: DepthThumbs | None = None
+    covered: float = 0.0
+    """Share of the picture that the mask covers."""
 
 
 @dataclass
@@ -100,6 +104,8 @@ class Measurement:
 def judge_background(match: Match) -> str:
     """Which background is right: ``"own"``, ``"mirrored"`` (its own mirror image), ``"other"``, or ``"none"``."""
     if match.own <= LEAST_RESIDUAL:
+        return "own"
+    if match.in_sight < _LEAST_IN_SIGHT:
         return "own"
     enough = BETTER * min(match.own, match.contrast)
     if match.own_mirrored < enough and match.own_mirrored <= match.other + _TIE:

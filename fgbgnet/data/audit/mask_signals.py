@@ -17,7 +17,7 @@ _BAND = 11  # pixels: side of the square in which the two sides of the contour a
 _LEAST_CONTOUR = 8  # pixels of contour that say something
 _SOLID = 0.6
 _GREY = (32, 223)
-_FEW_ALONE = 10  # pixels of each kind: fewer stand alone in small or ragged masks, too
+_FEW_ALONE = 20  # pixels: fewer stand alone in small or ragged masks, too
 
 
 @dataclass(frozen=True)
@@ -113,19 +113,23 @@ def grey_share(levels: ByteArray) -> float:
 
 
 def dither_share(mask: npt.NDArray[np.uint8]) -> float:
-    """Share of the contour's pixels that stand alone in a pattern of single pixels of both kinds.
+    """Share of the contour's pixels that stand alone, as grey does that was made a pattern of black and white.
 
-    A pixel stands alone if its four neighbours are of the other kind. A thin line has such pixels of one kind; error
-    diffusion leaves them of both.
+    Pixels whose eight neighbours are of the other kind count; and of those whose four nearest are, twice the rarer
+    kind: a thin line has such pixels of one kind, error diffusion leaves them of both.
     """
     inner = mask[1:-1, 1:-1]
     if not inner.size:
         return 0.0
-    neighbours = mask[:-2, 1:-1] + mask[2:, 1:-1] + mask[1:-1, :-2] + mask[1:-1, 2:]
-    alone = min(np.count_nonzero((inner == 1) & (neighbours == 0)), np.count_nonzero((inner == 0) & (neighbours == 4)))
-    if alone < _FEW_ALONE:
+    nearest = mask[:-2, 1:-1] + mask[2:, 1:-1] + mask[1:-1, :-2] + mask[1:-1, 2:]
+    diagonal = mask[:-2, :-2] + mask[:-2, 2:] + mask[2:, :-2] + mask[2:, 2:]
+    white, black = (inner == 1) & (nearest == 0), (inner == 0) & (nearest == 4)
+    pattern = 2 * min(np.count_nonzero(white), np.count_nonzero(black))
+    specks = np.count_nonzero(white & (diagonal == 0)) + np.count_nonzero(black & (diagonal == 4))
+    if max(pattern, specks) < _FEW_ALONE:
         return 0.0
-    return float(2 * alone / np.count_nonzero(np.where(inner == 1, neighbours < 4, neighbours > 0)))
+    contour = np.count_nonzero(np.where(inner == 1, nearest < 4, nearest > 0))
+    return float(max(pattern, specks) / contour)
 
 
 __all__ = ["Fit", "best_shift", "dither_share", "edited", "fit_of", "grey_share", "largest_piece", "moved"]

@@ -59,11 +59,12 @@ class Measurer:
         self.manifest = manifest
         self.pool = pool
         self.references = references
+        self._columns = [*_COLUMNS, "mask_valid"] if "mask_valid" in manifest.names else list(_COLUMNS)
         self._recent: OrderedDict[str, tuple[ByteArray | None, File]] = OrderedDict()
 
     def __call__(self, row: int) -> Measurement:
         """Measures one sample."""
-        cells = {name: str(self.manifest.column(name)[row]) for name in _COLUMNS}
+        cells = {name: str(self.manifest.column(name)[row]) for name in self._columns}
         layers = Layer()
         layers.background, layers.files["bg"] = self._background(cells["bg"])
         layers.frame, layers.files["fg_bg"] = read_picture(self.manifest, cells["fg_bg"])
@@ -81,11 +82,21 @@ class Measurer:
         if layers.background is not None and "bg" not in result.misshapen:
             frame = small_picture(layers.frame, size)
             change = self._compare(result, cells["bg"], layers, frame, mask)
+        known = self._known(cells.get("mask_valid", ""), size)
         if change is not None and mask is not None and result.mask is not None:
-            _fit_mask(result.mask, mask, change)
+            _fit_mask(result.mask, mask & known, change.within(known))
         if layers.depth_levels is not None or layers.depth_colour:
             result.depth = self._depth_facts(row, layers, mask, size, "depth" in result.misshapen)
         return result
+
+    def _known(self, path: str, size: tuple[int, int]) -> BoolArray:
+        """Where the label of the mask is known."""
+        layers = Layer()
+        if path:
+            read_mask_layer(self.manifest, path, layers)
+        if layers.mask is None or layers.mask.shape[0] < size[0]:
+            return np.ones(size, np.bool_)
+        return small_mask(layers.mask, size)
 
     def _background(self, path: str) -> tuple[ByteArray | None, File]:
         """A background; the last few are kept, since rows of one come together."""
@@ -155,6 +166,7 @@ class Measurer:
         facts.below = nearer_below(spread, valid & ~hidden)
         facts.thumbs = depth_thumbs(spread, valid, hidden)
         if mask is not None:
+            facts.covered = float(mask.mean())
             contour = Contour(mask)
             facts.steps = contour.steps(spread, valid)
             chosen = [number for number in self.references if number != row]

@@ -134,7 +134,8 @@ def _mask_place(m: Measurement) -> str:
         return ""
     astray = fit.stray > max(_STRAY, 0.1 * facts.pixels) and fit.precision < 0.7
     crossed = fit.against > _AGAINST and min(fit.precision, fit.recall) < 0.7
-    return "mask_off_difference" if astray or crossed or facts.better or facts.better_shift else ""
+    too_large = fit.support < 0.2 and fit.recall < 0.35 and background.differs > 2 * _EMPTY_CHANGE
+    return "mask_off_difference" if astray or crossed or too_large or facts.better or facts.better_shift else ""
 
 
 def _mask_badness(m: Measurement, manifest: Manifest, kind: str) -> tuple[float, tuple[Correction, ...]]:

@@ -12,15 +12,12 @@ from tqdm.auto import tqdm
 from fgbgnet.data.arrays import ByteArray, FloatArray
 from fgbgnet.data.assemble import DepthDeclaration
 from fgbgnet.data.audit.backgrounds import BackgroundPool, evenly
-from fgbgnet.data.audit.depth_rules import depth_rules
+from fgbgnet.data.audit.decide import decide
 from fgbgnet.data.audit.depth_signals import spread_out
 from fgbgnet.data.audit.facts import Measurement
-from fgbgnet.data.audit.findings import KINDS, Correction, Finding, ordered, sentence
-from fgbgnet.data.audit.group_rules import group_rules
 from fgbgnet.data.audit.measure import Measurer
 from fgbgnet.data.audit.reading import Layer, read_depth_layer, read_picture
 from fgbgnet.data.audit.result import Audit
-from fgbgnet.data.audit.rules import SAMPLE_RULES, Hit
 from fgbgnet.data.audit.views import small_depth, working_size
 from fgbgnet.data.loader import init_worker
 from fgbgnet.data.manifest import Manifest
@@ -29,9 +26,6 @@ from fgbgnet.errors import InvalidArgumentError
 
 _CHUNK = 16
 _REFERENCES = 24
-_SUSPECT = {name for name, kind in KINDS.items() if kind.severity == "error" and name.startswith(("bg_", "mask_"))} | {
-    "fg_bg_unchanged"
-}
 
 
 def check_manifest(
@@ -77,7 +71,7 @@ def check_manifest(
             measurements += part
             bar.update(len(part))
     measurements.sort(key=lambda m: m.row)
-    return _decide(manifest, rows, measurements, thumbs, limit is not None)
+    return decide(manifest, rows, measurements, thumbs, limit is not None)
 
 
 def _rows(manifest: Manifest, limit: int | None) -> npt.NDArray[np.int64]:
@@ -158,31 +152,6 @@ def _references(manifest: Manifest, rows: npt.NDArray[np.int64]) -> dict[int, Fl
         if spread is not None:
             found[row] = spread
     return found
-
-
-def _decide(
-    manifest: Manifest,
-    rows: npt.NDArray[np.int64],
-    measurements: Sequence[Measurement],
-    thumbs: dict[str, ByteArray | None],
-    partial: bool,
-) -> Audit:
-    groups = manifest.column("bg_id")
-    hits: list[Hit] = [hit for m in measurements for rule in SAMPLE_RULES for hit in rule(m, manifest)]
-    suspects = {hit.row for hit in hits if hit.kind in _SUSPECT}
-    hits += depth_rules(measurements, manifest, groups, suspects)  # type: ignore[arg-type]
-    hits += group_rules(measurements, manifest, thumbs)
-    ids = manifest.column("id")
-    findings, corrections = [], []
-    for kind in KINDS.values():
-        found = sorted((hit for hit in hits if hit.kind == kind.name), key=lambda hit: -hit.badness)
-        if found:
-            worst = list(dict.fromkeys(hit.row for hit in found))
-            message = sentence(len(worst), len(rows), kind)
-            findings.append(Finding(kind.name, kind.severity, tuple(str(ids[row]) for row in worst), message))
-        corrections += [correction for hit in found for correction in hit.corrections]
-    unique: list[Correction] = list(dict.fromkeys(corrections))
-    return Audit(manifest, len(rows), tuple(ordered(findings)), tuple(unique), rows if partial else None)
 
 
 __all__ = ["check_manifest"]

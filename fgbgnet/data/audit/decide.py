@@ -1,0 +1,69 @@
+"""From measurements to an audit."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from fgbgnet.data.arrays import ByteArray
+from fgbgnet.data.audit.depth_rules import depth_rules
+from fgbgnet.data.audit.facts import Measurement
+from fgbgnet.data.audit.findings import KINDS, Correction, Finding, ordered, sentence
+from fgbgnet.data.audit.group_rules import group_rules
+from fgbgnet.data.audit.result import Audit
+from fgbgnet.data.audit.rules import SAMPLE_RULES, Hit
+from fgbgnet.data.manifest import Manifest
+
+_SUSPECT = {name for name, kind in KINDS.items() if kind.severity == "error" and name.startswith("mask_")} | {
+    "fg_bg_unchanged"
+}
+"""Samples whose depth map cannot be judged, since nobody knows where the foreground is."""
+
+
+def decide(
+    manifest: Manifest,
+    rows: npt.NDArray[np.int64],
+    measurements: Sequence[Measurement],
+    thumbs: dict[str, ByteArray | None],
+    partial: bool,
+) -> Audit:
+    """Applies all rules.
+
+    Args:
+        manifest: The table.
+        rows: Numbers of the rows that were measured.
+        measurements: Of these rows.
+        thumbs: Thumbnail of every background by its path.
+        partial: Whether the table has more rows.
+    """
+    hits: list[Hit] = [hit for m in measurements for rule in SAMPLE_RULES for hit in rule(m, manifest)]
+    suspects = {hit.row for hit in hits if hit.kind in _SUSPECT}
+    hits += depth_rules(measurements, manifest, _true_groups(hits, manifest), suspects)
+    hits += group_rules(measurements, manifest, thumbs)
+    ids = manifest.column("id")
+    findings, corrections = [], []
+    for kind in KINDS.values():
+        found = sorted((hit for hit in hits if hit.kind == kind.name), key=lambda hit: -hit.badness)
+        if found:
+            worst = list(dict.fromkeys(hit.row for hit in found))
+            message = sentence(len(worst), len(rows), kind)
+            findings.append(Finding(kind.name, kind.severity, tuple(str(ids[row]) for row in worst), message))
+        corrections += [correction for hit in found for correction in hit.corrections]
+    unique: list[Correction] = list(dict.fromkeys(corrections))
+    return Audit(manifest, len(rows), tuple(ordered(findings)), tuple(unique), rows if partial else None)
+
+
+def _true_groups(hits: Sequence[Hit], manifest: Manifest) -> list[str]:
+    """Background of every row, with wrong ones put right; a row whose background is not known stands alone."""
+    groups: list[str] = manifest.column("bg_id").tolist()
+    wrong = [hit for hit in hits if hit.kind == "bg_wrong"]
+    if wrong:
+        group_of = dict(zip(manifest.column("bg").tolist(), list(groups), strict=True))
+        for hit in wrong:
+            change = hit.corrections[0]
+            known = change.column == "bg" and change.edit is None
+            groups[hit.row] = group_of[change.value] if known else f"row {hit.row} alone"
+    return groups
+
+
+__all__ = ["decide"]
