@@ -75,7 +75,8 @@ def index_layout(
     ['bg/bg_2.jpg']
     """
     layout = adapt(name if isinstance(name, Layout) else get_layout(name), changes)
-    return index_tree(Tree(root, progress), layout, missing)
+    with Tree(root, progress) as tree:
+        return index_tree(tree, layout, missing)
 
 
 def adapt(layout: Layout, changes: Mapping[str, Any]) -> Layout:

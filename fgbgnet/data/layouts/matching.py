@@ -97,7 +97,8 @@ def match_patterns(
     (['img_9', 'img_10'], ['mask_09.png', 'mask_10.png'])
     """
     patterns = {"bg": bg, "fg_bg": fg_bg, "mask": mask} | ({"depth": depth} if depth else {})
-    matched = match_tree(Tree(root, progress), patterns, background, pair_by)
+    with Tree(root, progress) as tree:
+        matched = match_tree(tree, patterns, background, pair_by)
     return build_manifest(matched, root, missing, columns)
 
 

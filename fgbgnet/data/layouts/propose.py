@@ -124,7 +124,11 @@ def propose_layout(root: PathInput, *, missing: Missing = "error", progress: boo
     >>> propose_layout(folder).layout.name
     'F'
     """
-    tree = Tree(root, progress)
+    with Tree(root, progress) as tree:
+        return _propose(tree, missing)
+
+
+def _propose(tree: Tree, missing: Missing) -> Proposal:
     finder = _Finder(tree)
     candidates = _by_names(finder)
     if not candidates:

@@ -3,6 +3,7 @@
 import difflib
 import os
 from collections.abc import Iterator
+from typing import Self
 
 from tqdm.auto import tqdm
 
@@ -28,7 +29,7 @@ class Tree:
     """Folders and files below ``root``; a zip archive is a folder, and paths lead into it.
 
     A folder is listed when it is first asked for. Names that begin with a dot are left out. The names of a folder are
-    one string, since 1,200,000 strings would be many.
+    one string, since 1,200,000 strings would be many. As a context manager it clears its progress bar at the end.
 
     Args:
         root: Folder or zip archive that paths start from.
@@ -56,6 +57,12 @@ class Tree:
         if os.path.isfile(self.root) and _unpacking(self.root):  # noqa: PTH113 - strings throughout
             self.foreign.append(os.path.basename(self.root))  # noqa: PTH119
             self.refuse_foreign()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
 
     def files(self, path: str) -> list[str]:
         """Names of the files in a folder, as they were listed; empty if there is no such folder."""
