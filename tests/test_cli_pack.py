@@ -59,7 +59,7 @@ def test_a_full_disk_is_a_failure(quadruples, tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(packing, "read_bytes", full)
     assert call("pack", quadruples, "--shards", tmp_path / "%d.tar") == 1
-    assert "the disk is full; 0 shards are there; free some space, and the same" in capsys.readouterr().err
+    assert "the disk is full; whole shards so far: 0. Free some space, and the same" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

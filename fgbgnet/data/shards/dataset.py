@@ -93,8 +93,8 @@ class PairedShardDataset(IterableDataset[Sample]):
         dealt = self._dealt(epoch, node)
         if worker == 0 and len(dealt) < workers:
             warnings.warn(
-                f"{len(dealt)} shards for {workers} workers: {workers - len(dealt)} of them have nothing to do; take "
-                "fewer workers, or pack more shards",
+                f"fewer shards ({len(dealt)}) than workers ({workers}), so that some have nothing to do; take fewer "
+                "workers, or pack more shards",
                 FgBgWarning,
                 stacklevel=2,
             )
@@ -141,8 +141,8 @@ class PairedShardDataset(IterableDataset[Sample]):
         """The shards of a process in an epoch."""
         if len(self.sources) < node.world_size:
             raise InvalidArgumentError(
-                f"{len(self.sources)} shards for {node.world_size} processes: some would have no sample and the others "
-                "would wait for them; pack more shards"
+                f"fewer shards ({len(self.sources)}) than processes ({node.world_size}): some would have no sample and "
+                "the others would wait for them; pack more shards"
             )
         order = list(self.sources)
         if self.shuffle_buffer:

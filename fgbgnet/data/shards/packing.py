@@ -95,7 +95,7 @@ def pack_shards(
     with tqdm(total=len(table), initial=done.samples, desc="pack", unit="sample", disable=None) as bar:
         while done.samples < len(table):
             path, there = pattern.shard(len(done.shards)), len(done.shards)
-            with full_disk_named(path, f"{there} shards are there; free some space, and the same call goes on"):
+            with full_disk_named(path, f"whole shards so far: {there}. Free some space, and the same call goes on"):
                 with atomic_path(path) as temporary, temporary.open("wb") as file:
                     shard = packer.write(file, path.name, done.samples, bar)
                 done = ShardIndex((*done.shards, shard), done.source)
