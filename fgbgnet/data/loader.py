@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler, default_collate
 
 from fgbgnet.data.batches import SampleList
+from fgbgnet.data.memory import keep_freed_memory
 from fgbgnet.data.seeding import hash64
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.types import Sample
@@ -126,6 +127,8 @@ def make_loader(
         raise InvalidArgumentError(f"batch_size is {batch_size}; expected at least 1")
     if num_workers < 0:
         raise InvalidArgumentError(f"num_workers is {num_workers}; expected 0 (this process) or more")
+    if num_workers == 0:
+        keep_freed_memory()
     if not size and not streamed:
         raise InvalidArgumentError("dataset is empty; expected at least one sample")
     for name in ("sampler", "batch_sampler", "shuffle"):
@@ -200,6 +203,7 @@ def init_worker(worker: int) -> None:
 
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
+    keep_freed_memory()
 
 
 __all__ = ["SeededSampler", "StreamLoader", "collate_samples", "init_worker", "make_loader"]
