@@ -1,5 +1,6 @@
 """Pictures on disk -> batches: manifests, decoding, joint transforms, splits that do not leak, loaders."""
 
+from fgbgnet.data.audit import Audit, Correction, Finding, check_manifest
 from fgbgnet.data.dataset import PairedFgBgDataset
 from fgbgnet.data.decode import read_depth, read_mask, read_rgb
 from fgbgnet.data.duplicates import duplicate_backgrounds
@@ -34,7 +35,10 @@ from fgbgnet.data.zips.limits import ArchiveLimits, archive_limits, set_archive_
 __all__ = [
     "ArchiveLimits",
     "AtLeast",
+    "Audit",
     "Blocks",
+    "Correction",
+    "Finding",
     "InOrder",
     "JointTransform",
     "Layers",
@@ -53,6 +57,7 @@ __all__ = [
     "Table",
     "apply_transform",
     "archive_limits",
+    "check_manifest",
     "check_sample",
     "collate_samples",
     "duplicate_backgrounds",

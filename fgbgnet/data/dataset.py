@@ -25,6 +25,8 @@ from fgbgnet.types import DepthUnit, GroupBy, PathInput, Sample, SampleTransform
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from fgbgnet.data.audit import Audit
+
     from fgbgnet.prediction import Prediction
 
 Transform: TypeAlias = JointTransform | SampleTransform
@@ -195,6 +197,18 @@ class PairedFgBgDataset(Dataset[Sample]):
             limit: Use at most this many samples, spread evenly.
         """
         return collect_statistics(self.with_transform(None), limit)
+
+    def check(self, limit: int | None = None, num_workers: int | None = None, progress: bool = True) -> "Audit":
+        """Audits the files: is every quadruple what the manifest says? See `fgbgnet.data.check_manifest`.
+
+        Args:
+            limit: Look at so many samples only, spread evenly.
+            num_workers: Processes; by default one for each CPU, and none for few samples.
+            progress: Whether to show a progress bar.
+        """
+        from fgbgnet.data.audit import check_manifest
+
+        return check_manifest(self.manifest, limit=limit, num_workers=num_workers, progress=progress)
 
     def plot(self, index: int, prediction: "Prediction | None" = None) -> "Figure":
         """Shows a sample as it comes out of the transform, beside a prediction if there is one (extra ``plot``)."""

@@ -64,7 +64,9 @@ def make_quadruples(root: Path, count: int, per_background: int = 8, seed: int =
         numbers = range(start, min(start + per_background, count))
         batch = generator.batch(numbers, [start] * len(numbers))
         for k in range(len(numbers)):
-            add_quadruple(made, {name: batch[name][k] for name in ("bg", "fg_bg", "mask", "depth", "depth_valid")}, start)
+            add_quadruple(
+                made, {name: batch[name][k] for name in ("bg", "fg_bg", "mask", "depth", "depth_valid")}, start
+            )
     return made
 
 
