@@ -7,6 +7,7 @@ import sys
 import tracemalloc
 import zipfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -230,6 +231,16 @@ def test_names_in_other_alphabets(write):
     names = ["möbel/стол.png", "café.png", "Straße.png", "data/deep/1.png"]
     assert [read_bytes(f"{path}/{name}") for name in names] == [b"1", b"2", b"3", b"4"]
     assert read_bytes(f"{path}/cafe\u0301.png") == b"2"
+
+
+def test_threads_where_the_system_has_no_reading_at_an_offset(write, monkeypatch):
+    contents = [bytes([n]) * 5000 for n in range(20)]
+    path = write(*[Entry(b"%d.png" % n, content) for n, content in enumerate(contents)])
+    monkeypatch.delattr(os, "pread")  # as on Windows
+    archive = Archive(str(path))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda n: archive.read(f"{n % 20}.png"), range(400)))
+    assert found == contents * 20
 
 
 @pytest.mark.parametrize("prefix", [b"", b"something before the archive"])
