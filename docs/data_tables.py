@@ -49,6 +49,15 @@ def decoders(folder):
     return _table(["files per second: median (quartiles)", *kinds], rows)
 
 
+def backgrounds(folder):
+    """Samples per second with few and with many backgrounds, kept and not."""
+    content = _result(folder)
+    if content is None:
+        return NOT_YET
+    rows = [[name, _spread(value, 0)] for name, value in content["backgrounds"].items()]
+    return _table(["samples per second: median (quartiles)", ""], rows)
+
+
 def rows(folder):
     """What a manifest of many rows costs."""
     content = _result(folder)
@@ -59,4 +68,4 @@ def rows(folder):
     return _table([head, "median"], [[name, f"{value:.4g}"] for name, value in figures.items()])
 
 
-TABLES = {"loading": loading, "decoders": decoders, "manifest rows": rows}
+TABLES = {"loading": loading, "decoders": decoders, "kept backgrounds": backgrounds, "manifest rows": rows}

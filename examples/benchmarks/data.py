@@ -102,6 +102,19 @@ def measure_loading(files: dict[str, Manifest], size: int, workers: int, rounds:
     return {"samples_per_second": spread(rates), "ratios": spread(ratios)}
 
 
+def measure_backgrounds(files: Manifest, rounds: int, short: bool) -> dict[str, Any]:
+    """Samples per second with few backgrounds and with as many as there are samples, kept and not, in random order."""
+    many = files.with_column("bg", files.column("fg_bg"))
+    room = 0.15 * len(files.distinct("bg"))  # megabytes: for the few, not for the many
+    candidates = {}
+    for name, manifest in (("few backgrounds", files), ("many backgrounds", many)):
+        for title, megabytes in (("room for the few", room), ("none kept", 0)):
+            dataset = PairedFgBgDataset(manifest, eval_transform(224), background_cache=megabytes)
+            loader = make_loader(dataset, 8 if short else 32, train=True)
+            candidates[f"{name}, {title}"] = lambda loader=loader: one_pass(loader)
+    return spread(in_turns(candidates, rounds, "backgrounds"))
+
+
 def measure_decoders(files: dict[str, Manifest], rounds: int) -> dict[str, Any]:
     """Files per second by kind of file and library."""
     rates = {}
@@ -139,7 +152,7 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     short = arguments.short
-    count, rounds, rows = (16, 2, 2_000) if short else (640, 9, 400_000)
+    count, rounds, rows = (16, 2, 2_000) if short else (480, 5, 400_000)
     result: dict[str, Any] = {
         "command": shlex.join(["python", "examples/benchmarks/data.py", *sys.argv[1:]]),
         "cpus": os.cpu_count(), "files": count, "rounds": rounds, "loading": {},
@@ -155,6 +168,8 @@ def main() -> None:
                 result["loading"][f"{size} px, {'one worker' if workers else 'in the process'}"] = figures
                 for kind, values in figures.items():
                     show(f"{size} px, {workers} workers: {kind.replace('_', ' ')}", values)
+        result["backgrounds"] = measure_backgrounds(files["JPEG"], rounds, short)
+        show("backgrounds: samples per second", result["backgrounds"])
         result["rows"] = measure_rows(Path(folder), rows, 2 if short else 5)
     for name, value in result["rows"].items():
         print(f"{name:60s} {value}")

@@ -6,9 +6,11 @@ per batch, and fills it again when the process that got the batch has let go of 
 written over.
 """
 
+import threading
 import weakref
 from collections.abc import Callable, Mapping
 from math import prod
+from multiprocessing.util import register_after_fork
 from typing import Any, NamedTuple, cast
 
 import cv2
@@ -65,26 +67,46 @@ class SlabPool:
 
     Args:
         kept: How many at most. When more batches are alive their memory is not used again.
+
+    >>> pool = SlabPool()
+    >>> first, memory = pool.take(1000)
+    >>> pool.take(1000)[0] is first
+    False
+    >>> del memory
+    >>> pool.take(1000)[0] is first
+    True
     """
 
     def __init__(self, kept: int = _KEPT) -> None:
         self.kept = kept
         self._slabs: list[Slab] = []
+        self._renew_lock()
+        register_after_fork(self, SlabPool._renew_lock)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"kept": self.kept, "_slabs": []}
+        return {"kept": self.kept}
 
-    def take(self, size: int) -> Slab:
-        """A free slab of at least ``size`` bytes, shared with other processes if this one is a loader's worker."""
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["kept"])  # type: ignore[misc]
+
+    def take(self, size: int) -> tuple[Slab, Tensor]:
+        """A slab of at least ``size`` bytes, and all of its memory, lent.
+
+        In a worker of a loader it is shared with other processes.
+        """
         shared = get_worker_info() is not None
-        for slab in self._slabs:
-            if size <= slab.size <= 2 * size and slab.free and slab.memory.is_shared() == shared:
-                return slab
-        slab = Slab(size, shared)
-        if len(self._slabs) >= self.kept:
-            self._slabs = [other for other in self._slabs if not other.free]
-        self._slabs = [*self._slabs[-self.kept + 1 :], slab]
-        return slab
+        with self._lock:
+            for slab in self._slabs:
+                if size <= slab.size <= 2 * size and slab.free and slab.memory.is_shared() == shared:
+                    return slab, slab.lend()
+            slab = Slab(size, shared)
+            if len(self._slabs) >= self.kept:
+                self._slabs = [other for other in self._slabs if not other.free]
+            self._slabs = [*self._slabs[-self.kept + 1 :], slab]
+            return slab, slab.lend()
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.Lock()
 
 
 class _Part(NamedTuple):
@@ -106,6 +128,15 @@ class SampleList(list[Sample]):
         super().__init__(samples)
         self.batch = batch
         """Of all samples, in order."""
+        self._made: list[dict[str, Any]] = [dict(sample) for sample in samples]
+
+    @property
+    def untouched(self) -> bool:
+        """Whether samples and their entries are still those that were made, so that ``batch`` is theirs."""
+        return len(self) == len(self._made) and all(
+            sample.keys() == made.keys() and all(value is made[name] for name, value in sample.items())
+            for sample, made in zip(self, self._made, strict=True)
+        )
 
 
 class SlabBatch(dict[str, Any]):
@@ -141,6 +172,14 @@ class BatchWriter:
     Args:
         count: How many there will be.
         pool: Where the memory comes from.
+
+    >>> writer = BatchWriter(2, SlabPool())
+    >>> for id, level in (("a", 0), ("b", 255)):
+    ...     picture = np.full((4, 6, 3), level, np.uint8)
+    ...     writer.add_layers(Layers.without_depth(picture, picture, np.ones((4, 6), np.uint8)), id)
+    >>> batch = writer.samples().batch
+    >>> batch["bg"].shape, batch["bg"].amax(dim=(1, 2, 3)).tolist(), batch["id"]
+    (torch.Size([2, 3, 4, 6]), [0.0, 1.0], ['a', 'b'])
     """
 
     def __init__(self, count: int, pool: SlabPool) -> None:
@@ -212,8 +251,7 @@ class BatchWriter:
         for name, (shape, dtype) in shapes.items():
             parts[name] = _Part(end, (self._count, *shape), dtype)
             end += -(-self._count * prod(shape) * dtype.itemsize // _ALIGNMENT) * _ALIGNMENT
-        self._slab = self._pool.take(end)
-        lent = self._slab.lend()
+        self._slab, lent = self._pool.take(end)
         self._batch = {name: part.of(lent) for name, part in parts.items()}
 
 

@@ -176,7 +176,7 @@ def collate_samples(samples: Sequence[Sample]) -> Sample:
     Raises:
         InvalidArgumentError: If they differ in size; the message names two that do.
     """
-    if isinstance(samples, SampleList):
+    if isinstance(samples, SampleList) and samples.untouched:
         return samples.batch
     first = samples[0]["fg_bg"].shape
     for sample in samples:

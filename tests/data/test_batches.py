@@ -82,21 +82,20 @@ def test_a_worker_does_not_need_more_memory_than_what_is_alive(quadruples):
 
 def test_slabs_are_free_when_all_views_are_gone():
     pool = SlabPool(kept=2)
-    slab = pool.take(1000)
-    lent = slab.lend()
+    slab, lent = pool.take(1000)
     view = lent[10:20].view(2, 5)
     del lent
     assert not slab.free
-    assert pool.take(1000) is not slab
+    assert pool.take(1000)[0] is not slab
     array = view.numpy()
     del view
     gc.collect()
     assert not slab.free
     del array
     assert slab.free
-    assert pool.take(900) is slab
-    assert pool.take(2000) is not slab  # too small
-    assert pool.take(100) is not slab  # a waste
+    assert pool.take(900)[0] is slab
+    assert pool.take(2000)[0] is not slab  # too small
+    assert pool.take(100)[0] is not slab  # a waste
     assert len(pool._slabs) == 2
 
 
@@ -155,6 +154,23 @@ def test_subsets_and_subclasses(quadruples):
     batch = next(iter(make_loader(Darker(quadruples, eval_transform(16)), 3, train=False)))
     assert torch.equal(batch["fg_bg"][1], dataset[1]["fg_bg"] / 2)
     assert batch["extra"].tolist() == [0, 1, 2]
+
+
+def test_samples_that_were_changed_are_stacked_as_they_are(quadruples):
+    dataset = PairedFgBgDataset(quadruples, eval_transform(16))
+    changes = [
+        lambda samples: samples[1].update(bg=samples[1]["bg"] * 0),
+        lambda samples: samples[0].update(id="other"),
+        lambda samples: samples[1]["depth"].mul_(2),
+        lambda samples: samples.pop(),
+        lambda samples: samples.reverse(),
+        lambda samples: [sample.update(weight=torch.tensor(3.0)) for sample in samples],
+    ]
+    for change in changes:
+        samples, expected = dataset.__getitems__([3, 4, 5]), [dataset[3], dataset[4], dataset[5]]
+        change(samples)
+        change(expected)
+        same(collate_samples(samples), stacked(expected))
 
 
 def test_samples_that_differ_make_no_batch(quadruples, tmp_path):
