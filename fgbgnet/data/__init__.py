@@ -1,10 +1,13 @@
 """Pictures on disk -> batches: manifests, decoding, joint transforms, splits that do not leak, loaders."""
 
 from fgbgnet.data.audit import Audit, Correction, Finding, check_manifest
+from fgbgnet.data.colour import SharedColorJitter
 from fgbgnet.data.dataset import PairedFgBgDataset
 from fgbgnet.data.decode import read_depth, read_mask, read_rgb
 from fgbgnet.data.duplicates import duplicate_backgrounds
+from fgbgnet.data.geometry import RandomView, Resize
 from fgbgnet.data.hashes import near_duplicates
+from fgbgnet.data.labels import Labels
 from fgbgnet.data.layers import Layers, check_sample
 from fgbgnet.data.layouts import (
     AtLeast,
@@ -41,6 +44,7 @@ __all__ = [
     "Finding",
     "InOrder",
     "JointTransform",
+    "Labels",
     "Layers",
     "Layout",
     "Leak",
@@ -49,9 +53,12 @@ __all__ = [
     "PairedShardDataset",
     "Parts",
     "Proposal",
+    "RandomView",
+    "Resize",
     "SeededSampler",
     "Shard",
     "ShardIndex",
+    "SharedColorJitter",
     "SharedEpoch",
     "Split",
     "Table",
