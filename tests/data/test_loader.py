@@ -45,14 +45,14 @@ def test_a_batch(dataset):
 @pytest.mark.parametrize("persistent", [True, False])
 def test_samples_do_not_depend_on_the_number_of_workers(quadruples, persistent):
     epochs = {}
-    for workers in (0, 1, 2):
+    for workers in (0, 1, 4):
         dataset = PairedFgBgDataset(quadruples, train_transform(24), seed=5)
         options = {"persistent_workers": persistent} if workers else {}
         loader = make_loader(dataset, 3, train=True, num_workers=workers, **options)
         epochs[workers] = [collect(loader) for _ in range(3)]
-    assert epochs[0] == epochs[1] == epochs[2]
+    assert epochs[0] == epochs[1] == epochs[4]
     for earlier, later in [(0, 1), (1, 2), (0, 2)]:
-        (first, first_order), (second, second_order) = epochs[2][earlier], epochs[2][later]
+        (first, first_order), (second, second_order) = epochs[4][earlier], epochs[4][later]
         assert first_order != second_order
         assert set(first) == set(second)
         assert not any(first[id] == second[id] for id in first)  # epochs differ, sample by sample
@@ -62,7 +62,7 @@ def test_samples_in_several_workers_are_different_augmentations(quadruples):
     manifest = Manifest.read(quadruples)
     one = {name: [manifest.column(name)[0]] * 16 for name in manifest.names} | {"id": [str(i) for i in range(16)]}
     dataset = PairedFgBgDataset(Manifest(one, manifest.root), train_transform(24))
-    samples, _ = collect(make_loader(dataset, 2, train=True, num_workers=2))
+    samples, _ = collect(make_loader(dataset, 2, train=True, num_workers=4))
     assert len(set(samples.values())) == 16
 
 
