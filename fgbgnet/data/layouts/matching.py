@@ -126,7 +126,7 @@ def match_found(tree: Tree, found: dict[str, Found], background: Background | No
             partners[layer], wanted[layer] = _by_position(frames, found[layer])
         else:
             wanted[layer] = {name: frames.fields[name] for name in found[layer].fields}
-            partners[layer] = _look_up(found[layer], wanted[layer], len(frames))
+            partners[layer] = look_up(found[layer], wanted[layer], len(frames))
     return Matched(found, partners, wanted)
 
 
@@ -184,7 +184,7 @@ def _each(patterns: Patterns) -> list[str]:
     return [patterns] if isinstance(patterns, str) else list(patterns)
 
 
-def _look_up(partners: Found, wanted: dict[str, Values], count: int) -> Indices:
+def look_up(partners: Found, wanted: dict[str, Values], count: int) -> Indices:
     """Positions of the partners that have the wanted values, -1 where there is none."""
     columns = [partners.fields[name] for name in wanted]
     codes, known = common_codes(list(wanted.values()), columns, (count, len(partners)))
@@ -219,7 +219,7 @@ def _by_rule(
     values = _ask(background, takes_columns(background), frames)
     shared = {name: frames.fields[name] for name in backgrounds.fields if name not in own}
     wanted = shared | {own[0]: values}
-    return _look_up(backgrounds, wanted, len(frames)), wanted
+    return look_up(backgrounds, wanted, len(frames)), wanted
 
 
 def _ask(rule: Any, columns: bool, frames: Found) -> Values:  # noqa: ANN401 - a rule, or InOrder.place
@@ -248,6 +248,7 @@ __all__ = [
     "PairBy",
     "build_manifest",
     "check_names",
+    "look_up",
     "match_found",
     "match_patterns",
     "match_tree",

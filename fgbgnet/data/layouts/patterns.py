@@ -123,8 +123,9 @@ def _match(tree: Tree, layer: str, pattern: str) -> Found | None:
     columns: dict[str, list[Values]] = {name: [] for name in names}
     seen: set[str] = set()
     segments = _segments(pattern)
+    literal = max(_PLACEHOLDER.sub("\0", segments[-1]).split("\0"), key=len)
     for folder, outer in _expand(tree, "", segments[:-1], {}):
-        if folder in seen:
+        if folder in seen or not tree.mentions(folder, literal):
             continue  # ** reaches a folder in more than one way
         matched, inner = _match_files(tree.files(folder), segments[-1], outer)
         if not matched:

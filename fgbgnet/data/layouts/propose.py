@@ -1,34 +1,31 @@
 """Which layout a data set has: by names, and where several fit the names, by the pictures."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from fgbgnet.data.layouts.catalogue import LAYOUTS
 from fgbgnet.data.layouts.evidence import Evidence, Residual
-from fgbgnet.data.layouts.index import index_tree, patterns_of
+from fgbgnet.data.layouts.index import index_tree
 from fgbgnet.data.layouts.layout import Layout
-from fgbgnet.data.layouts.matching import Missing, check_names, match_found
+from fgbgnet.data.layouts.matching import Missing
 from fgbgnet.data.layouts.options import command_options
-from fgbgnet.data.layouts.patterns import Found, Patterns, find
 from fgbgnet.data.layouts.shapes import shape_layouts
 from fgbgnet.data.layouts.tree import Tree
-from fgbgnet.data.layouts.values import Indices, Values, to_strings
+from fgbgnet.data.layouts.trials import MIN_COVERAGE, PARTNERS, Candidate, Finder, spread, try_layout
+from fgbgnet.data.layouts.values import Indices, to_strings
 from fgbgnet.data.manifest import Manifest
-from fgbgnet.errors import FgBgError, ManifestError, MissingFileError
+from fgbgnet.errors import ManifestError
 from fgbgnet.types import PathInput
 
-MIN_COVERAGE = 0.95
-"""Share of the frames that must have all their partners."""
 MAX_RESIDUAL = 12.0
 """Grey levels above which a frame and its background do not show the same place."""
 
 _LOOKED_AT = 12  # frames whose pictures are opened at first
 _THINNED = 2000  # frames for which layouts without a name are tried
 _SHOWN = 5
-_PARTNERS = ("bg", "mask", "depth")
 
 
 class Pair(NamedTuple):
@@ -76,26 +73,6 @@ class Proposal:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    """A layout, and the files of the frames that have all partners in it.
-
-    Attributes:
-        layout: The layout.
-        files: Paths by layer, one per frame.
-        frames: How many frames there are in all.
-        whole: Whether all frames were looked at, not a sample.
-    """
-
-    layout: Layout
-    files: dict[str, Values]
-    frames: int
-    whole: bool
-
-    def __len__(self) -> int:
-        return len(self.files["fg_bg"])
-
-
 def propose_layout(root: PathInput, *, missing: Missing = "error", progress: bool = False) -> Proposal:
     """Finds out which layout a data set has.
 
@@ -129,7 +106,7 @@ def propose_layout(root: PathInput, *, missing: Missing = "error", progress: boo
 
 
 def _propose(tree: Tree, missing: Missing) -> Proposal:
-    finder = _Finder(tree)
+    finder = Finder(tree)
     candidates = _by_names(finder)
     if not candidates:
         tree.refuse_foreign()
@@ -140,84 +117,28 @@ def _propose(tree: Tree, missing: Missing) -> Proposal:
     evidence = Evidence(tree)
     fitting = _by_pictures(candidates, evidence)
     if not all(candidate.whole for candidate in fitting):
-        everything = [c if c.whole else _try(finder, c.layout, None) for c in fitting]
+        everything = [c if c.whole else try_layout(finder, c.layout, None) for c in fitting]
         fitting = _by_pictures([c for c in everything if c is not None], evidence)
     chosen = fitting[0]
     manifest = index_tree(tree, chosen.layout, missing)
-    rows = _spread(len(manifest), _SHOWN)
+    rows = spread(len(manifest), _SHOWN)
     columns = [manifest.column(name)[rows].tolist() for name in ("bg", "fg_bg", "mask")]
     pairs = [Pair(fg_bg, bg, evidence.residual(bg, fg_bg, mask)) for bg, fg_bg, mask in zip(*columns, strict=True)]
     return Proposal(chosen.layout, manifest, pairs, [c.layout.name for c in fitting[1:] if c.layout.name in LAYOUTS])
 
 
-def _by_names(finder: "_Finder") -> list[_Candidate]:
+def _by_names(finder: Finder) -> list[Candidate]:
     """Layouts that give nearly all frames their partners, each with about as many frames as the best of them."""
-    tried = [_try(finder, layout, None) for layout in LAYOUTS.values()]
-    tried += [_try(finder, layout, _THINNED) for layout in shape_layouts(finder.tree)]
+    tried = [try_layout(finder, layout, None) for layout in LAYOUTS.values()]
+    tried += [try_layout(finder, layout, _THINNED) for layout in shape_layouts(finder.tree)]
     candidates = [candidate for candidate in tried if candidate is not None]
     most = max((candidate.frames for candidate in candidates), default=0)
     return [candidate for candidate in candidates if candidate.frames >= MIN_COVERAGE * most]
 
 
-class _Finder:
-    """Files by pattern; many layouts share patterns."""
-
-    def __init__(self, tree: Tree) -> None:
-        self.tree = tree
-        self._found: dict[tuple[str, Patterns], Found | FgBgError] = {}
-
-    def find(self, layer: str, patterns: Patterns) -> Found:
-        key = (layer, patterns)
-        if key not in self._found:
-            try:
-                self._found[key] = find(self.tree, layer, patterns)
-            except FgBgError as error:
-                self._found[key] = error
-        found = self._found[key]
-        if isinstance(found, FgBgError):
-            raise found
-        return found
-
-
-def _try(finder: _Finder, layout: Layout, limit: int | None) -> _Candidate | None:
-    """A layout on the files, or on so many of its frames; None where it does not fit the names."""
-    try:
-        if layout.table is not None:
-            manifest = index_tree(finder.tree, layout)
-            files = {layer: manifest.column(layer) for layer in ("fg_bg", *_PARTNERS)}
-            return _Candidate(layout, files, len(manifest), True)
-        return _try_patterns(finder, layout, limit)
-    except FgBgError:
-        return None
-
-
-def _try_patterns(finder: _Finder, layout: Layout, limit: int | None) -> _Candidate | None:
-    patterns = patterns_of(layout)
-    found = {}
-    for layer in ("fg_bg", "mask", "bg"):
-        check_names(layer, patterns, layout.background, layout.pair_by)
-        found[layer] = finder.find(layer, patterns[layer])
-    if layout.depth:
-        try:
-            found["depth"] = finder.find("depth", layout.depth)
-        except MissingFileError:
-            layout = replace(layout, depth=None)
-    frames = len(found["fg_bg"])
-    whole = limit is None or frames <= limit
-    if limit is not None and not whole:
-        found["fg_bg"] = found["fg_bg"].take(_spread(frames, limit))
-    matched = match_found(finder.tree, found, layout.background, layout.pair_by)
-    complete = matched.complete
-    if complete.mean() < MIN_COVERAGE:
-        return None
-    files = {"fg_bg": found["fg_bg"].paths[complete]}
-    files |= {layer: found[layer].paths[rows[complete]] for layer, rows in matched.partners.items()}
-    return _Candidate(layout, files, frames, whole)
-
-
-def _by_pictures(candidates: list[_Candidate], evidence: Evidence) -> list[_Candidate]:
+def _by_pictures(candidates: list[Candidate], evidence: Evidence) -> list[Candidate]:
     """Layouts whose pairs are alike in pictures; all of them give the same pairs."""
-    looked = {str(path) for c in candidates for path in c.files["fg_bg"][_spread(len(c), _LOOKED_AT)]}
+    looked = {str(path) for c in candidates for path in c.files["fg_bg"][spread(len(c), _LOOKED_AT)]}
     while True:
         scores = [_score(candidate, looked, evidence) for candidate in candidates]
         best = min(scores)
@@ -234,17 +155,12 @@ def _by_pictures(candidates: list[_Candidate], evidence: Evidence) -> list[_Cand
         looked |= set(frames)
 
 
-def _spread(count: int, wanted: int) -> Indices:
-    """So many positions, evenly, the first and the last among them."""
-    return np.unique(np.linspace(0, count - 1, min(count, wanted)).round().astype(np.int64))
-
-
-def _rows_of(candidate: _Candidate, frames: Iterable[str]) -> Indices:
+def _rows_of(candidate: Candidate, frames: Iterable[str]) -> Indices:
     """Positions of some frames; those that the layout does not have are left out."""
     return np.flatnonzero(np.isin(candidate.files["fg_bg"], to_strings(sorted(frames))))
 
 
-def _score(candidate: _Candidate, frames: set[str], evidence: Evidence) -> float:
+def _score(candidate: Candidate, frames: set[str], evidence: Evidence) -> float:
     """Mean residual of some frames, backgrounds mirrored or not; a mean, since a rule may be wrong for a part only."""
     rows = _rows_of(candidate, frames)
     triples = zip(*(candidate.files[layer][rows].tolist() for layer in ("bg", "fg_bg", "mask")), strict=True)
@@ -253,21 +169,21 @@ def _score(candidate: _Candidate, frames: set[str], evidence: Evidence) -> float
     return float(residuals.mean(axis=0).min()) if len(residuals) else float("inf")
 
 
-def _differing(one: _Candidate, other: _Candidate) -> list[str]:
+def _differing(one: Candidate, other: Candidate) -> list[str]:
     """A few frames that two layouts pair with other files."""
     shared = np.isin(one.files["fg_bg"], other.files["fg_bg"])
     left = np.flatnonzero(shared)[np.argsort(one.files["fg_bg"][shared])]
     right = np.flatnonzero(np.isin(other.files["fg_bg"], one.files["fg_bg"]))
     right = right[np.argsort(other.files["fg_bg"][right])]
     different = np.zeros(len(left), dtype=np.bool_)
-    for layer in _PARTNERS:
+    for layer in PARTNERS:
         if layer in one.files and layer in other.files:
             different |= one.files[layer][left] != other.files[layer][right]
     rows = left[different]
-    return [str(path) for path in one.files["fg_bg"][rows[_spread(len(rows), _LOOKED_AT)]]] if len(rows) else []
+    return [str(path) for path in one.files["fg_bg"][rows[spread(len(rows), _LOOKED_AT)]]] if len(rows) else []
 
 
-def _no_fit(candidate: _Candidate, residual: float) -> str:
+def _no_fit(candidate: Candidate, residual: float) -> str:
     return (
         f"{command_options(candidate.layout)} fits the names, but not the pictures: outside the mask, frames differ "
         f"from their backgrounds by {residual:.0f} of 255 grey levels, where up to {MAX_RESIDUAL:.0f} are "
@@ -275,11 +191,11 @@ def _no_fit(candidate: _Candidate, residual: float) -> str:
     )
 
 
-def _ambiguous(one: _Candidate, other: _Candidate, frame: str) -> str:
+def _ambiguous(one: Candidate, other: Candidate, frame: str) -> str:
     pairs = []
     for candidate in (one, other):
         row = int(_rows_of(candidate, [frame])[0])
-        partners = [f"{layer} {candidate.files[layer][row]}" for layer in _PARTNERS if layer in candidate.files]
+        partners = [f"{layer} {candidate.files[layer][row]}" for layer in PARTNERS if layer in candidate.files]
         pairs.append(f"{command_options(candidate.layout)} pairs {frame} with {', '.join(partners)}")
     return (
         f"two rules fit the names and the pictures, but give different pairs: {'; '.join(pairs)}. Choose "

@@ -70,6 +70,11 @@ class Tree:
         names = self._files.get(path, "")
         return names.split("\0") if names else []
 
+    def mentions(self, path: str, text: str) -> bool:
+        """Whether a text stands in the name of a file of a folder; far cheaper than looking at every name."""
+        self._list(path)
+        return text in self._files.get(path, "")
+
     def folders(self, path: str) -> list[str]:
         """Names of the folders and zip archives in a folder, in natural order; empty if there is no such folder."""
         self._list(path)
