@@ -4,7 +4,7 @@ import gc
 import multiprocessing
 import os
 import pickle
-import resource
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -48,8 +48,28 @@ def resident() -> float:
     return 0.0
 
 
-def peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+class Peak:
+    """Megabytes by which the memory of this process grows at most during a block, looked at every few milliseconds.
+
+    The system's own peak is no help: a process inherits that of the one that started it.
+    """
+
+    def __enter__(self) -> "Peak":
+        gc.collect()
+        self._before = self._most = resident()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._done.set()
+        self._thread.join()
+        self.growth = max(self._most, resident()) - self._before
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.005):
+            self._most = max(self._most, resident())
 
 
 def in_process(work: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
@@ -65,11 +85,12 @@ def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def reading(path: Path) -> dict[str, Any]:
-    before = peak()
+    with Peak() as peak:
+        Manifest.read(path)
+    figures = {"read, peak megabytes": peak.growth}
     busy = time.process_time()
-    taken, manifest = seconds(lambda: Manifest.read(path))
-    figures = {"read, seconds": taken, "read, seconds of a processor": time.process_time() - busy}
-    figures["read, peak megabytes"] = peak() - before
+    figures["read, seconds"], manifest = seconds(lambda: Manifest.read(path))
+    figures["read, seconds of a processor"] = time.process_time() - busy
     rows = np.random.default_rng(0).permutation(len(manifest))[: len(manifest) * 3 // 4]
     figures["select three quarters, seconds"], _ = seconds(lambda: manifest.select(rows))
     figures["pickle, seconds"], content = seconds(lambda: pickle.dumps(manifest))

@@ -187,6 +187,8 @@ class BatchWriter:
         self._pool = pool
         self._slab: Slab | None = None
         self._batch: dict[str, Tensor] = {}
+        self._shapes: dict[str, tuple[tuple[int, ...], torch.dtype]] = {}
+        self._rows: list[dict[str, Tensor]] = []
         self._samples: list[Sample] = []
         self._alike = True
 
@@ -239,11 +241,8 @@ class BatchWriter:
         """Tensors of the next sample in the batch; None if it is unlike the first."""
         if self._slab is None:
             self._allocate(shapes)
-        found = {name: (tuple(tensor.shape[1:]), tensor.dtype) for name, tensor in self._batch.items()}
-        self._alike = self._alike and found == dict(shapes)
-        if not self._alike:
-            return None
-        return {name: tensor[len(self._samples)] for name, tensor in self._batch.items()}
+        self._alike = self._alike and self._shapes == shapes
+        return self._rows[len(self._samples)] if self._alike else None
 
     def _allocate(self, shapes: Mapping[str, tuple[tuple[int, ...], torch.dtype]]) -> None:
         parts: dict[str, _Part] = {}
@@ -253,6 +252,9 @@ class BatchWriter:
             end += -(-self._count * prod(shape) * dtype.itemsize // _ALIGNMENT) * _ALIGNMENT
         self._slab, lent = self._pool.take(end)
         self._batch = {name: part.of(lent) for name, part in parts.items()}
+        self._shapes = dict(shapes)
+        columns = [tensor.unbind() for tensor in self._batch.values()]
+        self._rows = [dict(zip(parts, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def write_picture(picture: ByteArray, tensor: Tensor) -> None:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from fgbgnet.data.audit import Audit
-
     from fgbgnet.prediction import Prediction
 
 Transform: TypeAlias = JointTransform | SampleTransform
@@ -106,6 +105,8 @@ class PairedFgBgDataset(Dataset[Sample]):
         layers, transform = self._load(index), self.transform
         if transform is None:
             return layers, id
+        if isinstance(transform, JointTransform) and transform.fixed_size is not None:
+            return layers, id  # they were brought to that size, and nothing is drawn
         seed = sample_seed(self.seed, self.epoch, id)
         if not isinstance(transform, JointTransform):
             return apply_transform(transform, layers.to_sample(id), seed)

@@ -100,7 +100,7 @@ class Layers:
                 )
         size = size or frame_size
         bg, fg_bg = resize(self.bg, size), resize(self.fg_bg, size)
-        labels = self.labels if set(shapes.values()) == {size} else _matched_labels(self.labels, size)
+        labels = _matched_labels(self.labels, size)
         return type(self)(bg, fg_bg, labels.mask, labels.depth, labels.depth_valid, labels.mask_valid)
 
     @property
@@ -222,9 +222,10 @@ def _to_tensor(picture: ByteArray) -> Tensor:
 
 def _matched_labels(labels: Labels, size: Size) -> Labels:
     """Labels whose layers may differ in size."""
-    known = labels.mask_valid
+    known, scaling = labels.mask_valid, Scaling(size)
+    if labels.mask.shape == labels.depth.shape and (known is None or known.shape == labels.mask.shape):
+        return labels if labels.mask.shape == size else labels.rebuilt(scaling.planes(labels.planes()))
     plain = Labels(labels.mask, np.zeros_like(labels.mask, np.float32), np.zeros_like(labels.mask, np.bool_))
-    scaling = Scaling(size)
     mask = plain.rebuilt(scaling.planes(plain.planes())).mask
     if known is not None:
         known = scaling.planes([known.astype(np.float32)])[0] > 1 - 1e-5
