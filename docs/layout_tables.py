@@ -29,7 +29,8 @@ def index(folder):
         for case, figures in content["cases"].items()
     ]
     head = ["names", "frames", "seconds", "of the processor", "megabytes more"]
-    return f"{_command(content)}\n\n{_table(head, rows)}"
+    load = f"Load before it began: {content['load_before']:.1f} on {content['processors']} processors."
+    return f"{_command(content)}\n\n{_table(head, rows)}\n\n{load}"
 
 
 def _spread(figure):

@@ -115,6 +115,7 @@ def main() -> None:
     size, repeats = (SHORT, 1) if short else (FULL, arguments.repeats)
     command = shlex.join(["python", "examples/benchmarks/data_index.py", *sys.argv[1:]])
     content: dict[str, object] = {"command": command, "python": sys.version.split()[0], "repeats": repeats}
+    content["processors"], content["load_before"] = os.cpu_count(), os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         content["cases"] = cases = {case: measure(case, size, repeats, Path(folder)) for case in CASES}
     for case, figures in cases.items():

@@ -1,7 +1,7 @@
 """From patterns of names and a rule for the background to a manifest."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -125,6 +125,7 @@ def match_found(tree: Tree, found: dict[str, Found], background: Background | No
         elif layer != "bg" and pair_by == "position":
             partners[layer], wanted[layer] = _by_position(frames, found[layer])
         else:
+            _check_shared(frames, found[layer], found[layer].fields.keys() - frames.fields.keys())
             wanted[layer] = {name: frames.fields[name] for name in found[layer].fields}
             partners[layer] = look_up(found[layer], wanted[layer], len(frames))
     return Matched(found, partners, wanted)
@@ -180,6 +181,16 @@ def check_names(layer: str, patterns: Mapping[str, Patterns], background: Backgr
             )
 
 
+def _check_shared(frames: Found, partners: Found, unknown: Iterable[str]) -> None:
+    """Raises an error where, of several patterns, those that matched do not fit together."""
+    names = sorted(unknown)
+    if names:
+        raise InvalidArgumentError(
+            f"of the patterns of {partners.layer} and fg_bg, {partners.pattern!r} and {frames.pattern!r} match, but "
+            f"the latter has no {{{names[0]}}}, so that files cannot be paired; they must be stored alike"
+        )
+
+
 def _each(patterns: Patterns) -> list[str]:
     return [patterns] if isinstance(patterns, str) else list(patterns)
 
@@ -216,6 +227,7 @@ def _by_rule(
         partners = np.where(outside, -1, order[np.where(outside, 0, place)])
         return partners, {"place counted from 0:": place}
     own = [name for name in backgrounds.fields if name not in frames.fields] or list(backgrounds.fields)
+    _check_shared(frames, backgrounds, set(own[1:]))
     values = _ask(background, takes_columns(background), frames)
     shared = {name: frames.fields[name] for name in backgrounds.fields if name not in own}
     wanted = shared | {own[0]: values}

@@ -147,6 +147,17 @@ def test_other_archives_are_to_be_converted_first(archive, command, tmp_path):
         index_layout(tmp_path / archive, "Q")
 
 
+@pytest.mark.parametrize("flat", ["mask", "fg_bg", "bg"])
+def test_kinds_of_files_that_are_stored_in_different_ways_are_not_paired_by_chance(flat, tmp_path):
+    rows = [row._replace(**{flat: getattr(row, flat).rpartition("/")[2]}) for row in MINIATURES["I"]().rows]
+    build(tmp_path, Miniature(rows))
+    if flat == "fg_bg":
+        with pytest.raises(InvalidArgumentError, match=r"layout I: .*has no \{batch\}.*stored alike"):
+            index_layout(tmp_path, "I")
+    else:
+        assert sorted(table(index_layout(tmp_path, "I"))) == sorted(rows)
+
+
 def test_both_an_archive_and_its_copy_are_told(tmp_path):
     rows = [Row("all.zip/fg_bg/fg_bg_1.jpg", "bg/bg_1.jpg", "all.zip/fg_bg_mask/fg_bg_mask_1.jpg", "")]
     build(tmp_path, Miniature(rows, {"all/fg_bg/fg_bg_1.jpg": b"", "all/fg_bg_mask/fg_bg_mask_1.jpg": b""}))
