@@ -67,18 +67,35 @@ def _whose_foreground(
     upright = np.where(sign[kin, None] > 0, behind[kin], 1 - behind[kin])
     scene = upright[np.isfinite(upright).sum(1).argmax()]
     aligned = np.stack([_on_scale_of(scene, values) for values in upright])
-    seen = np.isfinite(aligned).any(0)
-    common = np.full(aligned.shape[1], np.nan, np.float32)
-    common[seen] = np.nanmedian(aligned[:, seen], axis=0)
     covers: FloatArray = np.stack([values_of(thumbs[place].cover) for place in kin])
-    for k, place in enumerate(kin):
-        whole = values_of(thumbs[place].whole)
-        whole = whole if sign[place] > 0 else 1 - whole
-        departs = np.abs(common - _on_scale_of(common, whole))
-        matches = _correlations(departs[None], np.where(covers.max(1, keepdims=True) > 0, covers, np.nan))[0]
-        own[place] = matches[k]
-        others[place] = max((float(m) for j, m in enumerate(matches) if j != k), default=float("nan"))
+    covers = np.where(covers.max(1, keepdims=True) > 0, covers, np.nan)
+    wholes = np.stack([values_of(thumbs[place].whole) for place in kin])
+    wholes = np.where(sign[kin, None] > 0, wholes, 1 - wholes)
+    trusted = np.ones(len(kin), np.bool_)
+    for _ in range(2):  # maps that seem to be others' are left out of what is common in the second round
+        matches = _departures(_median(aligned[trusted]), wholes, covers)
+        mine = np.diag(matches).copy()
+        np.fill_diagonal(matches, -np.inf)
+        best = matches.max(1)
+        trusted = (mine > 0.35) & (best < mine + 0.2)
+        if np.count_nonzero(trusted) < 2 or trusted.all():
+            break
+    own[kin], others[kin] = mine, best
     return own, others
+
+
+def _median(maps: FloatArray) -> FloatArray:
+    """Median of maps (N, P) where they are not NaN; NaN where all are."""
+    seen = np.isfinite(maps).any(0)
+    common = np.full(maps.shape[1], np.nan, np.float32)
+    common[seen] = np.nanmedian(maps[:, seen], axis=0)
+    return common
+
+
+def _departures(common: FloatArray, wholes: FloatArray, covers: FloatArray) -> FloatArray:
+    """Correlation of what departs from the common background in every map (N, P) with every mask, (N, N)."""
+    departs = np.stack([np.abs(common - _on_scale_of(common, whole)) for whole in wholes])
+    return _correlations(departs, covers)
 
 
 def _on_scale_of(target: FloatArray, values: FloatArray) -> FloatArray:

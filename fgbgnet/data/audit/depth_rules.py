@@ -14,11 +14,11 @@ _COLOURED = 0.05
 _BELOW_WEIGHT = 0.35  # of "the bottom of the picture is near", which fails in one of five rooms
 _OWN_WEIGHT = 0.4  # of what a map says itself, beside what all maps of its background say together
 _OPPOSITE = -0.15
-_STRONG, _WEAK, _WEAKER, _ABSENT = 0.6, 0.3, 0.25, 0.15  # steps along the contour: nearly everywhere, hardly any, none
+_STRONGER, _STRONG, _WEAK, _WEAKER, _ABSENT = 0.6, 0.45, 0.3, 0.25, 0.15  # steps along the contour
 _STRANGER, _DISTANT = 0.8, 0.95  # agreement with the other maps of the background
-_OTHERS_FOREGROUND, _CLEARLY = 0.5, 0.2  # correlation with the mask of another sample, and by how much it is better
-_OWN_FOREGROUND, _OWN_AND_WEAK = 0.35, 0.6  # correlation with its own mask; 19 of 20 right maps have more than 0.27
-_LEAST_COVER = 0.004  # of the picture: smaller foregrounds are lost in thumbnails
+_OTHERS_FOREGROUND, _CLEARLY, _SURELY = 0.5, 0.2, 0.5  # correlation with another's mask, and by how much it is better
+_OWN_FOREGROUND, _OWN_AND_WEAK, _OWN_AND_ABSENT = 0.35, 0.6, 0.8  # correlation with its own mask
+_LEAST_COVER, _MOST_COVER = 0.008, 0.6  # of the picture: small foregrounds are lost in thumbnails, large ones hide all
 _TRUSTED = 0.5  # steps that a quarter of all maps must have, or the maps show no foregrounds at all
 
 
@@ -76,6 +76,8 @@ class _Judgement:
         below = np.array([f.below for f in self.facts])
         self.evidence = np.nan_to_num(self.nearer) + _BELOW_WEIGHT * below
         """Positive if near and far are as declared."""
+        self.direction = np.where(self.evidence < 0, -1, 1)
+        """-1 if the map is turned over as a whole."""
         self.agreement = np.full(len(usable), np.nan)
         self.agreed = np.zeros(len(usable), np.bool_)
         self.own = np.full(len(usable), np.nan)
@@ -92,24 +94,26 @@ class _Judgement:
         kin, sign = places[found.sign != 0], found.sign[found.sign != 0]
         if len(kin):
             together = float((sign * self.evidence[kin]).mean())
+            self.direction[kin] = sign * (1 if together >= 0 else -1)
             self.evidence[kin] = _OWN_WEIGHT * self.evidence[kin] + (1 - _OWN_WEIGHT) * sign * together
         self.agreement[places], self.agreed[places] = found.agreement, found.agreed
         self.own[places], self.others[places] = found.own, found.others
 
     def of_another(self, place: int) -> bool:
         """Whether a map belongs to another sample."""
-        # A map that is turned over as a whole has its steps the other way round.
-        nearer = self.nearer[place] * (-1 if self.evidence[place] < 0 else 1)
+        nearer, height, chance = self.nearer[place] * self.direction[place], self.height[place], self.chance[place]
         own, others, agreement = self.own[place], self.others[place], self.agreement[place]
-        weak = nearer < _WEAK or self.height[place] < 1.5 * self.chance[place]
+        weak = nearer < _WEAK or height < 1.5 * chance
         if self.agreed[place] and (agreement < _STRANGER or (agreement < _DISTANT and weak)):
             return True
-        if self.facts[place].covered < _LEAST_COVER:
+        if not _LEAST_COVER < self.facts[place].covered < _MOST_COVER:
             return False
-        swapped = others > max(_OTHERS_FOREGROUND, own + _CLEARLY) and not nearer >= _STRONG
-        lacking = (weak and own < _OWN_FOREGROUND) or (nearer < _WEAKER and own < _OWN_AND_WEAK)
-        alone = not np.isfinite(own) and abs(nearer) < _ABSENT and self.height[place] < self.chance[place]
-        return bool(swapped or (self.trusted and (lacking or alone)))
+        better = others - own > (_CLEARLY if nearer < _STRONG else _SURELY)
+        swapped = others > _OTHERS_FOREGROUND and better and not nearer > _STRONGER
+        common = height < 3 * chance  # steps that any map could have there
+        lacking = (weak and own < _OWN_FOREGROUND) or (nearer < _WEAKER and common and own < _OWN_AND_WEAK)
+        absent = nearer < -_WEAKER or (abs(nearer) < _ABSENT and height < chance)
+        return bool(swapped or (self.trusted and (lacking or (absent and not own > _OWN_AND_ABSENT))))
 
 
 def _median(values: Sequence[float]) -> float:
