@@ -1,6 +1,6 @@
 """Pictures on disk -> batches: manifests, decoding, joint transforms, splits that do not leak, loaders."""
 
-from fgbgnet.data.audit import Audit, Correction, Finding, check_manifest
+from fgbgnet.data.audit import check_manifest
 from fgbgnet.data.colour import SharedColorJitter
 from fgbgnet.data.dataset import PairedFgBgDataset
 from fgbgnet.data.decode import read_depth, read_mask, read_rgb
@@ -38,10 +38,7 @@ from fgbgnet.data.zips.limits import ArchiveLimits, archive_limits, set_archive_
 __all__ = [
     "ArchiveLimits",
     "AtLeast",
-    "Audit",
     "Blocks",
-    "Correction",
-    "Finding",
     "InOrder",
     "JointTransform",
     "Labels",
