@@ -218,12 +218,13 @@ def private_bytes() -> int:
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private")) * 1024
 
 
-def forked_growth(read: Callable[[str], bytes], names: list[str]) -> int:
+def forked_growth(read: Callable[[str], bytes], numbers: list[int]) -> int:
     """Bytes that a forked worker adds by reading members."""
     queue = multiprocessing.get_context("fork").SimpleQueue()
 
     def work() -> None:
         gc.freeze()
+        names = [many(n) for n in numbers]  # of its own: counting references to the parent's would copy those
         for name in names[:10]:
             read(name)
         before = private_bytes()
@@ -238,14 +239,18 @@ def forked_growth(read: Callable[[str], bytes], names: list[str]) -> int:
     return grown
 
 
+def many(number: int) -> str:
+    """Name of one of very many members."""
+    return f"data_1/Fg-Bg/fg-bg{number}.jpg"
+
+
 def memory(folder: Path, count: int) -> dict[str, float]:
     """Megabytes and seconds of an archive with very many members."""
-    names = [f"data_1/Fg-Bg/fg-bg{n}.jpg" for n in range(count)]
     path = folder / "many.zip"
     with zipfile.ZipFile(path, "w") as archive:
-        for name in names:
-            archive.writestr(name, b"")
-    some = names[:: max(1, count // 20_000)]
+        for number in range(count):
+            archive.writestr(many(number), b"")
+    some = list(range(0, count, max(1, count // 20_000)))
     random.Random(0).shuffle(some)
 
     def taken(work: Callable[[], object]) -> tuple[object, float]:
@@ -261,10 +266,10 @@ def memory(folder: Path, count: int) -> dict[str, float]:
         return time.perf_counter() - start
 
     figures: dict[str, float] = {"members": count}
-    figures["open_seconds"] = timed(lambda: read_bytes(path / names[0]))
+    figures["open_seconds"] = timed(lambda: read_bytes(path / many(0)))
     figures["zipfile_open_seconds"] = timed(lambda: zipfile.ZipFile(path).close())
     os.utime(path)
-    _, figures["directory_mb"] = taken(lambda: read_bytes(path / names[0]))
+    _, figures["directory_mb"] = taken(lambda: read_bytes(path / many(0)))
     standard, figures["zipfile_directory_mb"] = taken(lambda: zipfile.ZipFile(path))
     figures["forked_worker_mb"] = forked_growth(lambda name: read_bytes(f"{path}/{name}"), some) / 1e6
     figures["zipfile_forked_worker_mb"] = forked_growth(standard.read, some) / 1e6  # type: ignore[attr-defined]

@@ -151,12 +151,15 @@ def make_loader(
         "worker_init_fn": init_worker,
         **kwargs,
     }
+    if drop_last is None:
+        drop_last = train and not streamed and size >= batch_size
+    batched = streamed and hasattr(dataset, "in_batches")
     return (StreamLoader if streamed and train else DataLoader)(
-        dataset,
-        batch_size=batch_size,
+        dataset.in_batches(batch_size, drop_last, num_workers) if batched else dataset,  # type: ignore[attr-defined]
+        batch_size=None if batched else batch_size,
         sampler=SeededSampler(dataset, seed) if train and not streamed else None,  # type: ignore[arg-type]
         num_workers=num_workers,
-        drop_last=(train and not streamed and size >= batch_size) if drop_last is None else drop_last,
+        drop_last=drop_last and not batched,
         pin_memory=torch.cuda.is_available() if pin_memory is None else pin_memory,
         persistent_workers=num_workers > 0 if persistent_workers is None else persistent_workers,
         **settings,

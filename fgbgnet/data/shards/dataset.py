@@ -13,6 +13,7 @@ from fgbgnet.data.backgrounds import BackgroundCache
 from fgbgnet.data.dataset import Transform
 from fgbgnet.data.layers import Layers
 from fgbgnet.data.seeding import SharedEpoch, hash64, sample_seed
+from fgbgnet.data.shards.batching import StreamedBatches
 from fgbgnet.data.shards.placement import Node, find_node, find_worker
 from fgbgnet.data.shards.shuffling import shuffled
 from fgbgnet.data.shards.sources import Source, find_sources, open_shard
@@ -89,6 +90,19 @@ class PairedShardDataset(IterableDataset[Sample]):
         find_node(rank, world_size)  # what is wrong with them is said at once
 
     def __iter__(self) -> Iterator[Sample]:
+        for made in self._made():
+            yield made[0].to_sample(made[1]) if isinstance(made, tuple) else made
+
+    def make_samples(self) -> Iterator[tuple[Layers, str] | Sample]:
+        """Samples as a loader likes them: as layers and id where they are not made of tensors yet."""
+        # What a subclass makes of a sample is left as it is.
+        return self._made() if type(self).__iter__ is PairedShardDataset.__iter__ else iter(self)
+
+    def in_batches(self, batch_size: int, drop_last: bool, num_workers: int) -> StreamedBatches:
+        """The same samples in lists of one batch each; what `make_loader` reads."""
+        return StreamedBatches(self, batch_size, drop_last, num_workers)
+
+    def _made(self) -> Iterator[tuple[Layers, str] | Sample]:
         epoch, node, (worker, workers) = self.epoch, self._node(), find_worker()
         dealt = self._dealt(epoch, node)
         if worker == 0 and len(dealt) < workers:
@@ -111,10 +125,18 @@ class PairedShardDataset(IterableDataset[Sample]):
         Raises:
             TypeError: If the shards were given without their index.
         """
-        counts = [source.samples for source in self._dealt(self.epoch, self._node())]
-        if None in counts:
+        return sum(self.samples_of_workers(1))
+
+    def samples_of_workers(self, workers: int) -> list[int]:
+        """Number of samples of each worker of this process in this epoch, where an index says it.
+
+        Raises:
+            TypeError: If the shards were given without their index.
+        """
+        dealt = self._dealt(self.epoch, self._node())
+        if any(source.samples is None for source in dealt):
             raise TypeError("the number of samples is not known; give the data set the index of the shards")
-        return sum(count for count in counts if count is not None)
+        return [sum(source.samples or 0 for source in dealt[worker::workers]) for worker in range(workers)]
 
     def __repr__(self) -> str:
         return f"PairedShardDataset({len(self.sources)} shards, first {self.sources[0].url!r}, seed {self.seed})"
@@ -149,12 +171,18 @@ class PairedShardDataset(IterableDataset[Sample]):
             Random(hash64(f"{self.seed}/{epoch}/shards")).shuffle(order)
         return order[node.rank :: node.world_size]
 
-    def _make(self, stored: StoredSample, epoch: int) -> Sample:
-        seed, transform = sample_seed(self.seed, epoch, stored.id), self.transform
-        if isinstance(transform, JointTransform):
-            return transform.apply_layers(self._decode(stored, transform), stored.id, seed)
-        sample = self._decode(stored).to_sample(stored.id)
-        return sample if transform is None else apply_transform(transform, sample, seed)
+    def _make(self, stored: StoredSample, epoch: int) -> tuple[Layers, str] | Sample:
+        seed, transform, id = sample_seed(self.seed, epoch, stored.id), self.transform, stored.id
+        if transform is None:
+            return self._decode(stored), id
+        if not isinstance(transform, JointTransform):
+            return apply_transform(transform, self._decode(stored).to_sample(id), seed)
+        layers = self._decode(stored, transform)
+        return (
+            (transform.on_layers(layers, seed), id)
+            if transform.keeps_layers
+            else transform.apply_layers(layers, id, seed)
+        )
 
     def _decode(self, stored: StoredSample, transform: JointTransform | None = None) -> Layers:
         least, size = (None, None) if transform is None else (transform.min_decoded_size, transform.fixed_size)

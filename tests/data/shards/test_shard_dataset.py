@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, strategies as st
 from PIL import Image
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from fgbgnet.data import (
     Manifest,
@@ -131,12 +131,39 @@ def test_make_loader_counts_epochs(packed, workers):
     assert sorted(first) == sorted(second) == [f"s{n:03d}" for n in range(12)]
     assert first != second
     assert not any(torch.equal(pictures[id], others[id]) for id in pictures)
+    assert len(loader) == (3 if workers == 0 else 4)  # of 12, or of twice 6 samples
+    assert len(list(make_loader(dataset, 5, train=True, num_workers=workers, drop_last=True))) == 2
     loader.set_epoch(0)
     again, same_pictures = epoch(loader)
     assert again == first
     assert all(torch.equal(pictures[id], same_pictures[id]) for id in pictures)
+    # Batches hold what single samples are.
+    listed = {sample["id"]: sample for sample in PairedShardDataset(packed, train_transform(16))}
+    assert all(torch.equal(listed[id]["bg"], pictures[id]) for id in pictures)
     plain = make_loader(PairedShardDataset(packed, eval_transform(16)), 5, train=False, num_workers=workers)
     assert epoch(plain)[0] == epoch(plain)[0]
+
+
+def test_subclasses_are_left_as_they_are(packed):
+    class Dimmed(PairedShardDataset):
+        def __iter__(self):
+            for sample in super().__iter__():
+                yield {**sample, "bg": sample["bg"] * 0.25}
+
+    for batch in make_loader(Dimmed(packed, eval_transform(16)), 4, train=False):
+        assert batch["bg"].max() <= 0.25
+
+
+def test_a_loader_of_another_stream():
+    class Numbers(IterableDataset):
+        def __iter__(self):
+            return iter(range(5))
+
+    assert [batch.tolist() for batch in make_loader(Numbers(), 2, train=True, collate_fn=torch.tensor)] == [
+        [0, 1],
+        [2, 3],
+        [4],
+    ]
 
 
 def test_ranks_share_out_the_shards(packed):
