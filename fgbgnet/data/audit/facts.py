@@ -19,6 +19,7 @@ HIGH_RESIDUAL = 10.0
 UNEXPLAINED = 0.7
 """Share of a frame's contrast that remains if a background has nothing to do with it."""
 _TIE = 1.0  # grey levels: where a mirrored copy has its original beside it, both fit
+_HARDLY_EXPLAINED = 0.35  # share of the contrast
 _LEAST_IN_SIGHT = 0.2  # of the frame: with less of the background to be seen, nobody can say whose it is
 _IN_SIGHT = 0.5  # the same to say that it is none that is there
 _LEAST_SHIFT = 1.0  # pixels of the frame
@@ -71,6 +72,8 @@ class DepthFacts:
     coloured: float = 0.0
     framed: bool = False
     constant: bool = False
+    in_unit_range: bool = False
+    """Whether all distances lie in [0, 1], as relative depth must that is near = large."""
     steps: ContourSteps | None = None
     """Along the contour of the mask; None if there is no usable mask."""
     others: tuple[float, ...] = ()
@@ -118,6 +121,11 @@ def judge_background(match: Match) -> str:
     return "none" if unexplained else "own"
 
 
+def is_doubtful(match: Match) -> bool:
+    """Whether the manifest's background fits so badly that a mask cannot be judged by the difference."""
+    return match.own > HIGH_RESIDUAL and match.own > _HARDLY_EXPLAINED * match.contrast
+
+
 def moves_background(facts: BackgroundFacts) -> bool:
     """Whether the background lies clearly better after a shift."""
     return facts.left_after_shift < _LEFT_AFTER_SHIFT and max(abs(facts.columns), abs(facts.rows)) >= _LEAST_SHIFT
@@ -130,6 +138,7 @@ __all__ = [
     "DepthFacts",
     "MaskFacts",
     "Measurement",
+    "is_doubtful",
     "judge_background",
     "moves_background",
 ]

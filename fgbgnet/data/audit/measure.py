@@ -20,6 +20,7 @@ from fgbgnet.data.audit.facts import (
     DepthFacts,
     MaskFacts,
     Measurement,
+    is_doubtful,
     judge_background,
     moves_background,
 )
@@ -34,7 +35,7 @@ from fgbgnet.data.audit.mask_signals import (
     largest_piece,
     moved,
 )
-from fgbgnet.data.audit.reading import File, Layer, read_depth_layer, read_mask_layer, read_picture
+from fgbgnet.data.audit.reading import File, Layer, read_depth_layer, read_mask_layer, read_picture, read_valid_layer
 from fgbgnet.data.audit.views import small_depth, small_mask, small_picture, working_size
 from fgbgnet.data.layers import same_aspect
 from fgbgnet.data.manifest import Manifest
@@ -42,7 +43,7 @@ from fgbgnet.data.similar import THUMBNAIL, thumbnail
 
 EDITS: tuple[Edit, ...] = ("mirror", "flip", "turn")
 
-_REFERENCES = 6  # depth maps of others with which one's own is compared
+_REFERENCES = 4  # depth maps of others with which one's own is compared
 _LEAST_FOREGROUND = 0.2  # of the pixels: a mask that leaves fewer says nothing about what is beside it
 
 
@@ -59,16 +60,17 @@ class Measurer:
         self.manifest = manifest
         self.pool = pool
         self.references = references
-        self._columns = [*_COLUMNS, "mask_valid"] if "mask_valid" in manifest.names else list(_COLUMNS)
         self._recent: OrderedDict[str, tuple[ByteArray | None, File]] = OrderedDict()
 
     def __call__(self, row: int) -> Measurement:
         """Measures one sample."""
-        cells = {name: str(self.manifest.column(name)[row]) for name in self._columns}
+        cells = {name: str(self.manifest.column(name)[row]) for name in _COLUMNS}
         layers = Layer()
         layers.background, layers.files["bg"] = self._background(cells["bg"])
         layers.frame, layers.files["fg_bg"] = read_picture(self.manifest, cells["fg_bg"])
         read_mask_layer(self.manifest, cells["mask"], layers)
+        if cells["mask_valid"]:
+            read_valid_layer(self.manifest, cells["mask_valid"], layers)
         if cells["depth"]:
             read_depth_layer(self.manifest, cells["depth"], DepthDeclaration.from_row(cells), layers)
         result = _file_facts(row, layers)
@@ -82,21 +84,14 @@ class Measurer:
         if layers.background is not None and "bg" not in result.misshapen:
             frame = small_picture(layers.frame, size)
             change = self._compare(result, cells["bg"], layers, frame, mask)
-        known = self._known(cells.get("mask_valid", ""), size)
         if change is not None and mask is not None and result.mask is not None:
+            known = np.ones(size, np.bool_)
+            if layers.mask_valid is not None and "mask_valid" not in result.misshapen:
+                known = small_mask(layers.mask_valid, size)
             _fit_mask(result.mask, mask & known, change.within(known))
         if layers.depth_levels is not None or layers.depth_colour:
             result.depth = self._depth_facts(row, layers, mask, size, "depth" in result.misshapen)
         return result
-
-    def _known(self, path: str, size: tuple[int, int]) -> BoolArray:
-        """Where the label of the mask is known."""
-        layers = Layer()
-        if path:
-            read_mask_layer(self.manifest, path, layers)
-        if layers.mask is None or layers.mask.shape[0] < size[0]:
-            return np.ones(size, np.bool_)
-        return small_mask(layers.mask, size)
 
     def _background(self, path: str) -> tuple[ByteArray | None, File]:
         """A background; the last few are kept, since rows of one come together."""
@@ -145,7 +140,7 @@ class Measurer:
             own = small_picture(picture, frame.shape[:2])
         if verdict == "mirrored" or (verdict == "other" and match.other_is_mirrored):
             own = edited(own, "mirror")
-        return None if verdict == "none" else own
+        return None if verdict == "none" or (verdict == "own" and is_doubtful(match)) else own
 
     def _depth_facts(
         self, row: int, layers: Layer, mask: BoolArray | None, size: tuple[int, int], misshapen: bool
@@ -158,6 +153,7 @@ class Measurer:
             return facts
         values = layers.depth[layers.depth_valid]
         facts.constant = bool(values.size) and float(np.ptp(values)) == 0
+        facts.in_unit_range = bool(values.size) and float(values.min()) >= 0 and float(values.max()) <= 1
         depth, valid = small_depth(layers.depth, layers.depth_valid, size)
         spread = spread_out(depth, valid)
         if spread is None or facts.constant:
@@ -182,7 +178,8 @@ class Measurer:
         return contour.steps(depth, np.ones(size, np.bool_)).height
 
 
-_COLUMNS = ("bg", "fg_bg", "mask", "depth", "depth_unit", "depth_direction", "depth_scale", "depth_invalid")
+_DECLARATION = ("depth_unit", "depth_direction", "depth_scale", "depth_invalid")
+_COLUMNS = ("bg", "fg_bg", "mask", "mask_valid", "depth", *_DECLARATION)
 
 
 def _exposure(frame: FloatArray, background: FloatArray, beside: BoolArray | None) -> Exposure:
@@ -204,7 +201,13 @@ def _beside(mask: BoolArray) -> BoolArray:
 
 def _file_facts(row: int, layers: Layer) -> Measurement:
     result = Measurement(row)
-    pictures = {"bg": layers.background, "fg_bg": layers.frame, "mask": layers.mask, "depth": layers.depth_levels}
+    pictures = {
+        "bg": layers.background,
+        "fg_bg": layers.frame,
+        "mask": layers.mask,
+        "mask_valid": layers.mask_valid,
+        "depth": layers.depth_levels,
+    }
     result.sizes = {name: (p.shape[0], p.shape[1]) for name, p in pictures.items() if p is not None}
     result.modes = {name: file.mode for name, file in layers.files.items() if file.mode}
     result.rotated = tuple(name for name, file in layers.files.items() if file.rotated)
