@@ -73,7 +73,8 @@ def decode_jpeg(content: bytes, header: JpegHeader, reduce: int = 1, grey: bool 
         grey: Whether to decode the luma of a coloured file alone.
 
     Returns:
-        uint8 (H, W) if it is grey, (H, W, 3) RGB otherwise: what Pillow gives, to the bit.
+        uint8 (H, W) if it is grey, (H, W, 3) RGB otherwise: what Pillow gives, to the bit. The luma of a
+        coloured file may differ from its grey by rounding.
     """
     if simplejpeg is None or header.height * header.width > (Image.MAX_IMAGE_PIXELS or np.inf):
         return None
