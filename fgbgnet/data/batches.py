@@ -1,8 +1,8 @@
 """Memory of batches: written sample by sample where the batch will be, and used again once nobody holds it.
 
 A batch of 32 samples at 224 pixels has 51 MB. Fresh memory of that size comes from the system page by page, and every
-page must be cleared and mapped: that can take longer than decoding the pictures. So a worker keeps a few slabs, fills one
-per batch, and fills it again when the process that got the batch has let go of it. A batch that is kept is never
+page must be cleared and mapped: that can take longer than decoding the pictures. So a worker keeps a few slabs, fills
+one per batch, and fills it again when the process that got the batch has let go of it. A batch that is kept is never
 written over.
 """
 
