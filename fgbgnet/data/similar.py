@@ -1,6 +1,6 @@
 """Near-duplicates among pictures: copies that were rescaled, compressed, re-exposed or mirrored."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import cv2
@@ -21,6 +21,7 @@ _CORRELATION = 0.955
 _GAIN = 0.6  # of the contrasts of two copies, the smaller over the larger
 _OFFSET = 45.0  # grey levels between their means, in any channel
 _PLAIN_MEAN, _PLAIN_MAX = 1.5, 5.0  # grey levels between two plain pictures
+_PLAIN_LIMIT = _PLAIN_MEAN + 0.01  # the same where means are rounded
 _CHUNK = 2048
 
 
@@ -147,10 +148,12 @@ def similar_pictures(thumbnails: ByteArray, max_distance: int = 8, mirrored: boo
         views.append(views[0][:, :, ::-1])
     # Behind the pictures their mirror images: (i, count + j) is i and j mirrored, of which i < j is enough.
     view_hashes = np.concatenate([hash_thumbnails(view) for view in views])
-    candidates = np.concatenate([near_duplicates(view_hashes, max_distance), _plain_pairs(views, view_hashes == 0)])
+    plain = hashes == 0
+    plain_views = np.tile(plain[rows], len(views))
+    candidates = np.concatenate([near_duplicates(view_hashes, max_distance), *_plain_pairs(views, plain_views)])
     i, j = candidates.T
     i, j = candidates[(i < count) & ((j < count) | (i < j - count))].T
-    same = _verified(thumbnails, rows[i], rows[j % max(count, 1)], j >= count)
+    same = _verified(thumbnails, plain, rows[i], rows[j % max(count, 1)], j >= count)
     pairs = np.stack([rows[i], rows[j % max(count, 1)]], axis=1)[same]
     return np.unique(np.concatenate([led, pairs]), axis=0)
 
@@ -161,34 +164,47 @@ def _leads(thumbnails: ByteArray, hashes: Hashes) -> npt.NDArray[np.int64]:
     keys = (value or picture.tobytes() for value, picture in zip(hashes.tolist(), thumbnails, strict=True))
     leads = np.fromiter((first.setdefault(key, row) for row, key in enumerate(keys)), np.int64, len(hashes))
     rows = np.flatnonzero(leads != np.arange(len(leads)))
-    other = rows[~_verified(thumbnails, leads[rows], rows, np.zeros(len(rows), bool))]
+    other = rows[~_verified(thumbnails, hashes == 0, leads[rows], rows, np.zeros(len(rows), bool))]
     leads[other] = other
     return leads
 
 
 def _verified(
-    thumbnails: ByteArray, i: npt.NDArray[np.int64], j: npt.NDArray[np.int64], mirror: BoolArray
+    thumbnails: ByteArray, plain: BoolArray, i: npt.NDArray[np.int64], j: npt.NDArray[np.int64], mirror: BoolArray
 ) -> BoolArray:
-    """Whether pictures ``i`` and ``j``, mirrored where ``mirror``, show the same, (K,)."""
+    """Whether pictures ``i`` and ``j``, mirrored where ``mirror``, both plain or both not, show the same, (K,)."""
     same = np.zeros(len(i), bool)
     for start in range(0, len(i), _CHUNK):
         part = slice(start, start + _CHUNK)
         left, right = thumbnails[i[part]], thumbnails[j[part]]
         right = np.where(mirror[part][:, None, None, None], right[:, :, ::-1], right)
-        same[part] = _agree(left, right, hash_thumbnails(left) == 0)
+        same[part] = _agree(left, right, plain[i[part]])
     return same
 
 
-def _plain_pairs(views: Sequence[ByteArray], plain: BoolArray) -> Pairs:
-    """Candidates among plain pictures: those of nearly the same mean, (K, 2)."""
+def _plain_pairs(views: Sequence[ByteArray], plain: BoolArray) -> Iterator[Pairs]:
+    """Candidates among plain pictures, (K, 2) each: those that may agree, by the means of a few large blocks.
+
+    Two pictures differ on average by at least as much as the means of their blocks do.
+    """
     rows = np.flatnonzero(plain)
-    means = np.concatenate([view.mean((1, 2, 3)) for view in views])[rows]
+    blocks = np.concatenate([_block_means(view) for view in views])[rows]
+    means = blocks.mean(1)
     order = np.argsort(means, kind="stable")
-    ends = np.searchsorted(means[order], means[order] + _PLAIN_MEAN, side="right")
-    counts = ends - np.arange(len(rows)) - 1
-    left = np.repeat(np.arange(len(rows)), counts)
-    right = left + 1 + np.arange(len(left)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.sort(np.stack([rows[order[left]], rows[order[right]]], axis=1), axis=1)
+    rows, blocks, means = rows[order], blocks[order], means[order]
+    ends = np.searchsorted(means, means + _PLAIN_LIMIT, side="right")
+    for left, end in enumerate(ends.tolist()):
+        near = np.abs(blocks[left + 1 : end] - blocks[left]).mean(1) <= _PLAIN_LIMIT
+        right = left + 1 + np.flatnonzero(near)
+        if len(right):
+            yield np.sort(np.stack([np.full(len(right), rows[left]), rows[right]], axis=1), axis=1)
+
+
+def _block_means(thumbnails: ByteArray) -> npt.NDArray[np.float32]:
+    """Means of 4 x 4 blocks, (K, 48): the larger the blocks, the fewer numbers to compare."""
+    side = THUMBNAIL // 4
+    blocks = thumbnails.reshape(-1, 4, side, 4, side, 3).mean((2, 4), dtype=np.float32)
+    return np.asarray(blocks.reshape(-1, 48), dtype=np.float32)
 
 
 def _agree(a: ByteArray, b: ByteArray, plain: BoolArray) -> BoolArray:

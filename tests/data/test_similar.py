@@ -93,6 +93,17 @@ def test_plain_walls_do_not_collide_but_their_copies_are_found(noise, light):
     assert similar_pictures(with_copy).tolist() == [[7, 30]]
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_pairs_of_plain_pictures_are_those_of_a_comparison_of_all(mirrored):
+    rng = np.random.default_rng(5)
+    colours = rng.integers(120, 126, (80, 1, 1, 3))  # so close to each other that some agree
+    walls = colours + rng.normal(0, 2, (80, 1, 1, 1)) * np.linspace(-1, 1, 32)[:, None]
+    thumbs = walls.round().astype(np.uint8) + np.zeros((1, 32, 1, 1), np.uint8)
+    expected = [[i, j] for i in range(80) for j in range(i + 1, 80) if same_picture(thumbs[i], thumbs[j], mirrored)]
+    assert 10 < len(expected) < 1000
+    assert similar_pictures(thumbs, mirrored=mirrored).tolist() == expected
+
+
 def test_a_plain_picture_is_not_the_same_as_one_with_structure(thumbnails):
     structured = thumbnails[0]
     faint = (structured // 64 + 120).astype(np.uint8)

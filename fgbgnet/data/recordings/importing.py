@@ -1,9 +1,9 @@
 """From recordings with ground truth in the labels of CDnet to a manifest."""
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import get_args
 
 import numpy as np
@@ -16,9 +16,9 @@ from fgbgnet.data.recordings.background import spread
 from fgbgnet.data.recordings.labels import FOREGROUND, is_known
 from fgbgnet.data.recordings.output import Output, Report
 from fgbgnet.data.recordings.sequence import Bootstrapping, Recording
-from fgbgnet.data.recordings.tree import choose, find_recordings
+from fgbgnet.data.recordings.tree import by_name, choose, find_recordings, parts_of
 from fgbgnet.data.storage import read_bytes
-from fgbgnet.errors import InvalidArgumentError, ManifestError, UnknownNameError
+from fgbgnet.errors import InvalidArgumentError, UnknownNameError
 from fgbgnet.files import full_disk_named
 from fgbgnet.pictures import open_picture
 from fgbgnet.types import DepthUnit, PathInput
@@ -61,8 +61,9 @@ class Options:
 
     def __post_init__(self) -> None:
         for name in ("every", "background_frames"):
-            if getattr(self, name) < 1:
-                raise InvalidArgumentError(f"{name} is {getattr(self, name)}; expected at least 1")
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or value < 1:
+                raise InvalidArgumentError(f"{name} is {value!r}; expected a whole number, at least 1")
         if self.bootstrapping not in get_args(Bootstrapping):
             raise UnknownNameError("bootstrapping", str(self.bootstrapping), get_args(Bootstrapping))
 
@@ -70,12 +71,8 @@ class Options:
 def index_recordings(root: PathInput, out: PathInput, layout: Layout, options: Options) -> Manifest:
     """Makes the manifest of all recordings of a layout; see `index_cdnet`."""
     folders = find_recordings(root, layout.holding, layout.expected)
-    names = ["/".join(re.split(r"[/\\]", folder)[-2:]) for folder in folders]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise ManifestError(f"{root} holds several recordings called {twice}; name the folder of one of them")
-    places = dict(zip(names, folders, strict=True))
-    recordings = [Recording.find(name, places[name]) for name in choose(names, options.only)]
+    places = by_name(root, ["/".join(parts_of(folder)[-2:]) for folder in folders], folders)
+    recordings = [Recording.find(name, places[name]) for name in choose(list(places), options.only)]
     output = Output(
         out,
         {

@@ -1,7 +1,6 @@
 """OCID: objects put down one by one before a fixed camera."""
 
 import os
-import re
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -11,7 +10,7 @@ from tqdm.auto import tqdm
 
 from fgbgnet.data.manifest import Manifest
 from fgbgnet.data.recordings.output import Output, Report
-from fgbgnet.data.recordings.tree import choose, find_recordings, named_files
+from fgbgnet.data.recordings.tree import by_name, choose, find_recordings, named_files, parts_of
 from fgbgnet.data.storage import read_bytes
 from fgbgnet.errors import ManifestError, MaskError
 from fgbgnet.files import full_disk_named
@@ -62,7 +61,8 @@ def index_ocid(
     ['ARID20/floor/top/seq01/result_2']
     """
     top = os.path.abspath(root)  # noqa: PTH100 - strings: paths may lead into archives
-    places = {_name(folder, top): folder for folder in find_recordings(root, ("rgb", "label"), _EXPECTED)}
+    folders = find_recordings(root, ("rgb", "label"), _EXPECTED)
+    places = by_name(root, [_name(folder, top) for folder in folders], folders)
     chosen = choose(list(places), only)
     output = Output(out, {"layout": "ocid", "root": top})
     with full_disk_named(out, "what is there is whole: make room, and repeat the same run to go on"):
@@ -73,9 +73,9 @@ def index_ocid(
 
 def _name(folder: str, top: str) -> str:
     """Parts of the path from that of the data set on; those below the root where there is no such part."""
-    parts = re.split(r"[/\\]", folder)
+    parts = parts_of(folder)
     starts = [index for index, part in enumerate(parts) if part in _PARTS]
-    below = len(re.split(r"[/\\]", top.rstrip("/\\")))
+    below = len(parts_of(top.rstrip("/\\")))
     return "/".join(parts[starts[-1] if starts else min(below, len(parts) - 1) :])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fgbgnet.data.layouts.values import natural_key
 from fgbgnet.data.storage import is_folder, list_names
-from fgbgnet.errors import MissingFileError, UnknownNameError
+from fgbgnet.errors import InvalidArgumentError, ManifestError, MissingFileError, UnknownNameError
 from fgbgnet.types import PathInput
 
 _DEEPEST = 6  # folders between what a user names and a recording
@@ -45,6 +45,31 @@ def find_recordings(root: PathInput, holding: Sequence[str], expected: str) -> l
     return sorted(found, key=natural_key)
 
 
+def by_name(root: PathInput, names: Sequence[str], folders: Sequence[str]) -> dict[str, str]:
+    """Name -> folder of recordings.
+
+    Raises:
+        ManifestError: If two have one name.
+    """
+    places: dict[str, str] = {}
+    for name, folder in zip(names, folders, strict=True):
+        if places.setdefault(name, folder) != folder:
+            raise ManifestError(
+                f"{root} holds several recordings called {name}: {places[name]} and {folder}; name the folder of one "
+                "of them"
+            )
+    return places
+
+
+def parts_of(folder: str) -> list[str]:
+    """Names along a path; that of a zip archive without its suffix: ``PTZ.zip`` holds what ``PTZ`` does.
+
+    >>> parts_of("data/PTZ.zip/twoPositionPTZCam")
+    ['data', 'PTZ', 'twoPositionPTZCam']
+    """
+    return [re.sub(r"\.zip$", "", part, flags=re.IGNORECASE) for part in re.split(r"[/\\]", folder)]
+
+
 def numbered_files(folder: str, prefix: str) -> dict[int, str]:
     """Number -> path of the pictures ``<prefix><digits>.<suffix>`` in a folder, by number; none if there is no folder.
 
@@ -77,6 +102,7 @@ def choose(names: Sequence[str], only: Sequence[str] | None) -> list[str]:
 
     Raises:
         UnknownNameError: If nothing has one of the names.
+        InvalidArgumentError: If ``only`` is empty.
 
     >>> choose(["baseline/highway", "baseline/office", "shadow/bungalows"], ["shadow", "baseline/office"])
     ['baseline/office', 'shadow/bungalows']
@@ -84,6 +110,8 @@ def choose(names: Sequence[str], only: Sequence[str] | None) -> list[str]:
     if only is None:
         return list(names)
     only = [only] if isinstance(only, str) else only
+    if not only:
+        raise InvalidArgumentError("only is empty; expected names of recordings or their folders, or None for all")
     known = {name: _heads(name) for name in names}
     for wanted in only:
         if not any(wanted in heads for heads in known.values()):
@@ -105,4 +133,4 @@ def _join(folder: str, name: str) -> str:
     return os.path.join(folder, name)  # noqa: PTH118 - strings: paths may lead into archives
 
 
-__all__ = ["choose", "find_file", "find_recordings", "named_files", "numbered_files"]
+__all__ = ["by_name", "choose", "find_file", "find_recordings", "named_files", "numbered_files", "parts_of"]

@@ -139,6 +139,16 @@ def test_in_place_from_an_archive(cdnet, tmp_path):
             assert ours[key] == theirs[key] if key == "id" else torch.equal(ours[key], theirs[key])
 
 
+def test_an_archive_of_a_category_is_that_category(cdnet, tmp_path):
+    with zipfile.ZipFile(tmp_path / "PTZ.zip", "w") as archive:
+        for path in sorted((cdnet / "PTZ").rglob("*")):
+            archive.write(path, path.relative_to(cdnet / "PTZ"))
+    with pytest.raises(ManifestError, match="PTZ/continuousPan: the camera turns"):
+        index_cdnet(tmp_path / "PTZ.zip", tmp_path / "out", progress=False)
+    manifest = index_cdnet(tmp_path / "PTZ.zip", tmp_path / "out", only="PTZ", progress=False)
+    assert manifest.column("id").tolist() == ["PTZ/continuousPan/000001", "PTZ/continuousPan/000002"]
+
+
 def test_an_interrupted_run_goes_on(cdnet, tmp_path, monkeypatch):
     from fgbgnet.synth import folders
 
@@ -296,6 +306,8 @@ def test_files_that_do_not_fit(cdnet, tmp_path, name):
         ),
         ("dataset", {"only": ["basline"]}, UnknownNameError, "'basline'; the nearest are 'baseline'"),
         ("dataset", {"every": 0}, InvalidArgumentError, "every is 0"),
+        ("dataset", {"every": 1.5}, InvalidArgumentError, "every is 1.5; expected a whole number"),
+        ("dataset", {"only": []}, InvalidArgumentError, "only is empty"),
         ("dataset", {"background_frames": 0}, InvalidArgumentError, "background_frames is 0"),
         ("dataset", {"bootstrapping": "median"}, UnknownNameError, "'masked_median'"),
         ("dataset", {"only": ["intermittentObjectMotion"]}, ManifestError, "no samples: .*sofa: no frame is known"),

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -75,3 +76,10 @@ def test_wrong_input(root, tmp_path):
     (sequence / "label/result_9.png").unlink()
     with pytest.raises(ManifestError, match=r"result_9\.png is not in both rgb and label"):
         index_ocid(root, tmp_path / "out", progress=False)
+
+
+def test_two_sequences_of_one_name(root, tmp_path):
+    shutil.copytree(root, tmp_path / "both" / "copy")
+    root.rename(tmp_path / "both" / "original")
+    with pytest.raises(ManifestError, match=r"called ARID20/floor/top/seq01: .*copy.* and .*original"):
+        index_ocid(tmp_path / "both", tmp_path / "out", progress=False)
