@@ -1,13 +1,14 @@
 """Anything that a user may call a picture -> RGB."""
 
 import io
+import struct
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from fgbgnet.errors import InvalidArgumentError, MissingFileError, PictureError
@@ -18,6 +19,22 @@ PictureInput: TypeAlias = PathInput | Image.Image | npt.NDArray[Any] | Tensor
 _SPANS = {torch.bool: 1, torch.uint8: 255, torch.uint16: 65535}
 _TYPES = "uint8, uint16, bool, or floats in [0, 1]"
 _TOLERANCE = 1e-3
+_ORIENTATION = 274  # EXIF tag
+_TURNS = dict(
+    zip(
+        range(2, 9),
+        (
+            Image.Transpose.FLIP_LEFT_RIGHT,
+            Image.Transpose.ROTATE_180,
+            Image.Transpose.FLIP_TOP_BOTTOM,
+            Image.Transpose.TRANSPOSE,
+            Image.Transpose.ROTATE_270,
+            Image.Transpose.TRANSVERSE,
+            Image.Transpose.ROTATE_90,
+        ),
+        strict=True,
+    )
+)
 
 
 def open_picture(source: PathInput | bytes, name: str | None = None) -> Image.Image:
@@ -37,15 +54,24 @@ def open_picture(source: PathInput | bytes, name: str | None = None) -> Image.Im
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
             picture.load()
-            return ImageOps.exif_transpose(picture)
+            return _upright(picture)
     except FileNotFoundError as error:
         raise MissingFileError(f"no picture at {name}") from error
     except IsADirectoryError as error:
         raise PictureError(f"{name} is a folder; the path of a picture was expected") from error
     except UnidentifiedImageError as error:
         raise PictureError(f"{name} is not a picture that Pillow can read") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
         raise PictureError(f"{name} cannot be decoded ({error}); copy or make it again") from error
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """A copy, turned as EXIF says.
+
+    `PIL.ImageOps.exif_transpose` writes all of EXIF anew, which fails where a camera left one broken tag.
+    """
+    turn = _TURNS.get(picture.getexif().get(_ORIENTATION, 1))
+    return picture.copy() if turn is None else picture.transpose(turn)
 
 
 def to_rgb(picture: Image.Image, name: str = "the picture") -> npt.NDArray[np.uint8]:
@@ -117,7 +143,7 @@ def load_picture(source: PictureInput, argument: str = "picture") -> Tensor:
     if isinstance(source, np.ndarray):
         return _from_array(source, argument)
     if isinstance(source, Image.Image):
-        rgb = to_rgb(ImageOps.exif_transpose(source), argument)
+        rgb = to_rgb(_upright(source), argument)
     elif isinstance(source, str | Path) or hasattr(source, "__fspath__"):
         rgb = to_rgb(open_picture(source), str(source))
     else:

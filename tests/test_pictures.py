@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -90,3 +92,13 @@ def test_a_bomb_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(PictureError, match=r"big\.png"):
         open_picture(tmp_path / "big.png")
+
+
+@pytest.mark.parametrize("kind", [1, 2])
+def test_a_broken_exif_tag_does_not_keep_a_picture_from_being_turned(kind):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x011A] = 6, 72.0  # orientation, resolution
+    file = io.BytesIO()
+    Image.new("RGB", (16, 8)).save(file, "JPEG", exif=exif)
+    content = file.getvalue().replace(b"\x01\x1a\x00\x05", bytes([1, 0x1A, 0, kind]))  # a resolution is no text
+    assert open_picture(content).size == (8, 16)

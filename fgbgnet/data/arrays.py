@@ -1,6 +1,7 @@
 """What masks and depth maps share while they are decoded."""
 
 import io
+from tokenize import TokenError
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -25,7 +26,7 @@ def load_array(content: bytes, name: str) -> npt.NDArray[Any]:
     """
     try:
         array = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, SyntaxError, TokenError, MemoryError) as error:  # of a broken header
         raise PictureError(f"{name} is not a NumPy array ({error}); write it again with numpy.save") from error
     if isinstance(array, np.ndarray) and array.ndim == 3 and 1 in (array.shape[0], array.shape[2]):
         array = array[0] if array.shape[0] == 1 else array[..., 0]

@@ -4,6 +4,7 @@ Everything that Pillow treats specially (a turned camera, CMYK, other precisions
 here return None for it, never an error of their own.
 """
 
+import struct
 from typing import NamedTuple
 
 import numpy as np
@@ -106,7 +107,7 @@ def _is_plain(marker: int, segment: bytes) -> bool:
     try:
         exif.load(segment)
         return bool(exif.get(_ORIENTATION, 1) == 1)
-    except (SyntaxError, ValueError, KeyError, OSError):  # what Pillow makes of it is for Pillow to say
+    except (SyntaxError, ValueError, KeyError, OSError, struct.error):  # what Pillow makes of it is for Pillow to say
         return False
 
 

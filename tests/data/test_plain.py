@@ -243,3 +243,16 @@ def test_pixels_that_are_equal_stay_equal_when_decoded_smaller(seed, height, wid
     assert len(changed)
     assert changed.min() >= top // 8 * 8
     assert changed.max() < -(-(top + 20) // 8) * 8
+
+
+@pytest.mark.parametrize("length", range(8, 30))
+def test_exif_that_ends_early_is_passed_over_or_a_clear_error(length):
+    content = bytearray(encode(photograph(16, 24, 0), exif=exif(6)))
+    start = content.index(b"Exif")
+    end = start - 2 + int.from_bytes(content[start - 2 : start])
+    content[start + length : end] = b""
+    content[start - 2 : start] = (length + 2).to_bytes(2)
+    try:
+        assert sorted(decode_rgb(bytes(content), "frame.jpg").shape) == [3, 16, 24]
+    except PictureError as error:
+        assert "frame.jpg" in str(error)  # noqa: PT017 - either will do
