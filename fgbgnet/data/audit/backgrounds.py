@@ -18,6 +18,7 @@ _CANDIDATES = 6  # whose exposure is matched, of those that are most alike at a 
 _IN_SIGHT = 0.55  # share of the frame that a mask must leave to say where background is; an inverted one leaves less
 _CALM = 0.75  # of the pixels whose difference counts: neither a shadow nor a wrong mask does
 _FARTHEST = 0.12  # of the side: a background that lies elsewhere by more is another one
+_LEAST_SIDE = 8  # pixels: smaller pictures have no shift that could be measured
 _COARSE = 12  # side of what is glanced at
 
 
@@ -125,11 +126,13 @@ def shift_between(frame: ByteArray, background: ByteArray, mask: BoolArray | Non
 
     Returns:
         Columns, rows, and the ratio of the differences after and before; infinite if they are too far apart to be
-        one background.
+        one background, or too small to say.
     """
     apart = np.ones(frame.shape[:2], np.bool_)
     if mask is not None and mask.mean() < 1 - _IN_SIGHT:
         apart = cv2.dilate(mask.astype(np.uint8), disc(3)) == 0
+    if min(frame.shape[:2]) < _LEAST_SIDE:
+        return 0.0, 0.0, float("inf")
     window: Any = cv2.createHanningWindow(frame.shape[1::-1], cv2.CV_32F)
     # Softly: a hard edge would stand at the same place in both.
     window = window * cv2.GaussianBlur(apart.astype(np.float32), (0, 0), 3)

@@ -33,20 +33,21 @@ def decide(
         manifest: The table.
         rows: Numbers of the rows that were measured.
         measurements: Of these rows.
-        thumbs: Thumbnail of every background by its path.
+        thumbs: Thumbnail of backgrounds by their path.
         partial: Whether the table has more rows.
     """
     hits: list[Hit] = [hit for m in measurements for rule in SAMPLE_RULES for hit in rule(m, manifest)]
     suspects = {hit.row for hit in hits if hit.kind in _SUSPECT}
     hits += depth_rules(measurements, manifest, _true_groups(hits, manifest), suspects)
-    hits += group_rules(measurements, manifest, thumbs)
+    dropped = {change.row for hit in hits for change in hit.corrections if not change.column}
+    hits += group_rules(measurements, manifest, thumbs, dropped)
     ids = manifest.column("id")
     findings, corrections = [], []
     for kind in KINDS.values():
         found = sorted((hit for hit in hits if hit.kind == kind.name), key=lambda hit: -hit.badness)
         if found:
             worst = list(dict.fromkeys(hit.row for hit in found))
-            message = sentence(len(worst), len(rows), kind)
+            message = sentence(len(worst), len(manifest) if kind.of_table else len(rows), kind)
             findings.append(Finding(kind.name, kind.severity, tuple(str(ids[row]) for row in worst), message))
         corrections += [correction for hit in found for correction in hit.corrections]
     unique: list[Correction] = list(dict.fromkeys(corrections))

@@ -37,8 +37,8 @@ def kinship(thumbs: Sequence[DepthThumbs]) -> Kinship:
     >>> scene, other = np.random.default_rng(0).integers(0, 255, (2, 24, 24), np.uint8)
     >>> nothing = np.zeros((24, 24), np.uint8)
     >>> found = kinship([DepthThumbs(depth, depth, nothing) for depth in (scene, scene, 254 - scene, other)])
-    >>> abs(int(found.sign[:3].sum())), int(found.sign[3]), found.agreement.round(1).tolist(), found.agreed
-    (1, 0, [1.0, 1.0, 1.0, 0.1], True)
+    >>> abs(int(found.sign[:3].sum())), int(found.sign[3]), (found.agreement > 0.9).tolist(), found.agreed
+    (1, 0, [True, True, True, False], True)
     """
     behind = np.stack([values_of(thumb.behind) for thumb in thumbs])
     correlation = _correlations(behind, behind)

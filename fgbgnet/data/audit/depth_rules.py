@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fgbgnet.data.arrays import MAX_COLOURED_SHARE
 from fgbgnet.data.audit.depth_groups import chunks, kinship
 from fgbgnet.data.audit.facts import DepthFacts, Measurement
 from fgbgnet.data.audit.findings import Correction
 from fgbgnet.data.audit.rules import Hit, by_group, without_depth
 from fgbgnet.data.manifest import Manifest
 
-_COLOURED = 0.05
 _BELOW_WEIGHT = 0.35  # of "the bottom of the picture is near", which fails in one of five rooms
 _OWN_WEIGHT = 0.4  # of what a map says itself, beside what all maps of its background say together
 _OPPOSITE = -0.15
@@ -49,7 +49,7 @@ def depth_rules(
             hits.append(Hit(kind, m.row, bad, (without_depth(m.row, kind),)))
         elif judged.evidence[place] < _OPPOSITE:
             bad = -float(judged.evidence[place])
-            hits.append(Hit("depth_polarity", m.row, bad, (_turned_over(m.row, manifest),)))
+            hits.append(Hit("depth_polarity", m.row, bad, (_turned_over(m, manifest),)))
     return hits
 
 
@@ -58,8 +58,8 @@ def _by_itself(m: Measurement) -> list[Hit]:
     if facts is None:
         return []
     kinds = {
-        "depth_coloured": facts.coloured if facts.coloured > _COLOURED else 0,
-        "depth_margin": float(facts.framed and facts.coloured <= _COLOURED),
+        "depth_coloured": facts.coloured if facts.coloured > MAX_COLOURED_SHARE else 0,
+        "depth_margin": float(facts.framed and facts.coloured <= MAX_COLOURED_SHARE),
         "depth_constant": float(facts.constant),
     }
     return [Hit(kind, m.row, bad, (without_depth(m.row, kind),)) for kind, bad in kinds.items() if bad]
@@ -121,12 +121,13 @@ def _median(values: Sequence[float]) -> float:
     return float(np.median(finite)) if finite else 0.0
 
 
-def _turned_over(row: int, manifest: Manifest) -> Correction:
-    if str(manifest.column("depth_unit")[row]) == "metres":
-        return without_depth(row, "depth_polarity")
-    declared = str(manifest.column("depth_direction")[row])
+def _turned_over(m: Measurement, manifest: Manifest) -> Correction:
+    metres = str(manifest.column("depth_unit")[m.row]) == "metres"
+    if metres or m.depth is None or not m.depth.in_unit_range:  # such a map cannot be declared to be near = large
+        return without_depth(m.row, "depth_polarity")
+    declared = str(manifest.column("depth_direction")[m.row])
     value = "near_small" if declared == "near_large" else "near_large"
-    return Correction(row, "depth_direction", value, "depth_polarity")
+    return Correction(m.row, "depth_direction", value, "depth_polarity")
 
 
 __all__ = ["depth_rules"]

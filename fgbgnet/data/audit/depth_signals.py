@@ -100,17 +100,19 @@ class _Margin:
 
 
 def _margin(lines: FloatArray, span: float) -> _Margin:
-    """The margin at the first of some lines (N, M)."""
+    """The margin at the first of some lines (N, M); a line in which a value is not known ends it."""
     level = float(np.median(lines[0]))
     # Compression rings at the inner edge of a margin.
     flat = (np.abs(lines - level) <= _RINGING * span).mean(1) >= 0.95
     width = len(flat) if flat.all() else int(flat.argmin())
-    step = 0.0 if width in (0, len(flat)) else float(np.quantile(np.abs(lines[width] - level), 0.75))
+    step = 0.0 if width in (0, len(flat)) else float(np.nan_to_num(np.quantile(np.abs(lines[width] - level), 0.75)))
     return _Margin(width, level, step)
 
 
 def has_frame(levels: npt.NDArray[Any]) -> bool:
     """Whether a depth map (H, W) has the margins of a figure around it, or bars on two opposite sides.
+
+    What is not known is NaN, and is no margin: sensors leave such borders.
 
     Margins have one level, the darkest or the brightest, on two opposite sides or on all four, and end in a step:
     depth that is constant along one side (a sky), or runs into it smoothly (a wall), is legal.
@@ -120,7 +122,9 @@ def has_frame(levels: npt.NDArray[Any]) -> bool:
     (False, True)
     """
     values = levels.astype(np.float32)
-    low, high = float(values.min()), float(values.max())
+    if np.isnan(values).all():
+        return False
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
     span = high - low
     if not span > 0:
         return False

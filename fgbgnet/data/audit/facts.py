@@ -37,9 +37,7 @@ class BackgroundFacts:
     left_after_shift: float = 1.0
     """Ratio of the differences after and before."""
     differs: float = 0.0
-    """Pixels of the largest solid change, as a share of all."""
-    changed: float = 0.0
-    """Sum of the change, as a share of all pixels."""
+    """Pixels of the largest solid change where the label of the mask is known, as a share of all."""
 
 
 @dataclass

@@ -22,6 +22,11 @@ class Kind:
     repair: str
     """What a repair does about it."""
 
+    @property
+    def of_table(self) -> bool:
+        """Whether it is looked for in the whole table, also where a limit leaves most samples out."""
+        return self.name.startswith("group_")
+
 
 _DROP = "the row is dropped"
 _NO_DEPTH = "the row loses its depth"
@@ -95,7 +100,7 @@ KINDS: dict[str, Kind] = {
             "depth_polarity",
             "error",
             "near and far are the other way round than declared",
-            "`depth_direction` is declared (relative depth); else the row loses its depth",
+            "`depth_direction` is declared (relative depth in [0, 1]); else the row loses its depth",
         ),
         Kind("depth_of_another", "error", "a depth map is that of another sample", _NO_DEPTH),
         Kind("group_duplicate", "warning", "one background stands under several `bg_id`", "they get one `bg_id`"),

@@ -1,7 +1,7 @@
 """Findings about several samples: copies, and groups on both sides of a split."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -19,64 +19,69 @@ _BY_INTENTION = 0.5  # share of the foregrounds on several sides; above it the s
 
 
 def group_rules(
-    measurements: Sequence[Measurement], manifest: Manifest, thumbs: Mapping[str, ByteArray | None]
+    measurements: Sequence[Measurement],
+    manifest: Manifest,
+    thumbs: Mapping[str, ByteArray | None],
+    dropped: Collection[int],
 ) -> list[Hit]:
     """Frames that stand twice, backgrounds under several ids, leaks of a split.
+
+    Groups are looked at in the whole table: rows that were not measured would else keep another ``bg_id`` than those
+    that were, and a leak between a few rows would not be seen.
 
     Args:
         measurements: Of the samples.
         manifest: The table.
-        thumbs: Thumbnail of every background by its path; None where it cannot be read.
+        thumbs: Thumbnail of backgrounds by their path; None where it cannot be read.
+        dropped: Rows that go for other reasons.
     """
-    pairs = _alike(measurements, manifest, thumbs)
-    rows = [m.row for m in measurements]
+    pairs = _alike(manifest, thumbs)
     return [
-        *_duplicate_frames(measurements),
-        *_duplicate_backgrounds(rows, manifest, pairs),
-        *_leaks(rows, manifest, pairs),
+        *_duplicate_frames(measurements, dropped),
+        *_duplicate_backgrounds(manifest, pairs),
+        *_leaks(manifest, pairs),
     ]
 
 
-def _duplicate_frames(measurements: Sequence[Measurement]) -> list[Hit]:
+def _duplicate_frames(measurements: Sequence[Measurement], dropped: Collection[int]) -> list[Hit]:
     rows: dict[bytes, list[int]] = defaultdict(list)
     for m in measurements:
         # Frames that show nothing new are alike by right.
         if "fg_bg" not in m.problems and (m.mask is None or m.mask.area > 0):
             rows[m.digest].append(m.row)
-    kind = "fg_bg_duplicate"
-    return [
-        Hit(kind, row, len(same), (drop(row, kind),) if row != same[0] else ())
-        for same in rows.values()
-        for row in (same if len(same) > 1 else ())
-    ]
+    kind, hits = "fg_bg_duplicate", []
+    for same in rows.values():
+        if len(same) > 1:
+            kept = next((row for row in same if row not in dropped), same[0])
+            hits += [Hit(kind, row, len(same), (drop(row, kind),) if row != kept else ()) for row in same]
+    return hits
 
 
-def _alike(
-    measurements: Sequence[Measurement], manifest: Manifest, thumbs: Mapping[str, ByteArray | None]
-) -> list[Pair]:
-    """Pairs of ``bg_id`` of which a picture is a copy of one of the other's."""
-    names, groups = manifest.column("bg").tolist(), manifest.column("bg_id").tolist()
-    group_of = {names[m.row]: groups[m.row] for m in measurements}
-    pictures = {path: thumb for path, thumb in thumbs.items() if thumb is not None and path in group_of}
-    if len(pictures) < 2:
-        return []
-    paths = list(pictures)
-    pairs = similar_pictures(np.stack(list(pictures.values()))).tolist()
-    named = ((group_of[paths[first]], group_of[paths[second]]) for first, second in pairs)
+def _alike(manifest: Manifest, thumbs: Mapping[str, ByteArray | None]) -> list[Pair]:
+    """Pairs of ``bg_id`` that have a picture in common, or of which one has a copy of a picture of the other's."""
+    group_of: dict[str, str] = {}
+    named: list[Pair] = []
+    for path, group in dict.fromkeys(
+        zip(manifest.column("bg").tolist(), manifest.column("bg_id").tolist(), strict=True)
+    ):
+        named.append((group_of.setdefault(path, group), group))
+    pictures = {path: thumb for path, thumb in thumbs.items() if thumb is not None}
+    if len(pictures) > 1:
+        paths = list(pictures)
+        pairs = similar_pictures(np.stack(list(pictures.values()))).tolist()
+        named += [(group_of[paths[first]], group_of[paths[second]]) for first, second in pairs]
     return [pair for pair in named if pair[0] != pair[1]]
 
 
-def _duplicate_backgrounds(rows: Sequence[int], manifest: Manifest, pairs: Iterable[Pair]) -> list[Hit]:
+def _duplicate_backgrounds(manifest: Manifest, pairs: Iterable[Pair]) -> list[Hit]:
     leader: dict[str, str] = {}
     for first, second in pairs:
         one, other = _lead(leader, first), _lead(leader, second)
         if one != other:
             leader[max(one, other)] = min(one, other)
     involved = {*leader, *leader.values()}
-    groups = manifest.column("bg_id")
     kind, hits = "group_duplicate", []
-    for row in rows if involved else ():
-        group = str(groups[row])
+    for row, group in enumerate(manifest.column("bg_id").tolist() if involved else ()):
         if group in involved:
             lead = _lead(leader, group)
             hits.append(Hit(kind, row, 1.0, (Correction(row, "bg_id", lead, kind),) if group != lead else ()))
@@ -89,19 +94,19 @@ def _lead(leader: Mapping[str, str], group: str) -> str:
     return group
 
 
-def _leaks(rows: Sequence[int], manifest: Manifest, pairs: Iterable[Pair]) -> list[Hit]:
+def _leaks(manifest: Manifest, pairs: Iterable[Pair]) -> list[Hit]:
     found = leaks(manifest, pairs)
     backgrounds = {group for leak in found if leak.kind != "fg" for group in leak.groups}
     foregrounds = {group for leak in found if leak.kind == "fg" for group in leak.groups}
     fg_kind = "group_shared" if _shared_by_intention(found, manifest) else "group_leak"
-    bg_ids, fg_ids, sides = (manifest.column(name) for name in ("bg_id", "fg_id", "split"))
-    hits = []
-    for row in rows if backgrounds or foregrounds else ():
-        if not sides[row]:
-            continue
-        if str(bg_ids[row]) in backgrounds:
+    hits: list[Hit] = []
+    if not found:
+        return hits
+    columns = (manifest.column(name).tolist() for name in ("bg_id", "fg_id", "split"))
+    for row, (bg_id, fg_id, side) in enumerate(zip(*columns, strict=True)):
+        if side and bg_id in backgrounds:
             hits.append(Hit("group_leak", row, 2.0))
-        if str(fg_ids[row]) in foregrounds:
+        if side and fg_id in foregrounds:
             hits.append(Hit(fg_kind, row, 1.0))
     return hits
 

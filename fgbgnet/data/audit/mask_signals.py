@@ -15,7 +15,8 @@ from fgbgnet.data.audit.views import disc, mean_within
 _CLEAR = 0.25  # by how much one side of the contour must differ more than the other
 _BAND = 11  # pixels: side of the square in which the two sides of the contour are averaged
 _LEAST_CONTOUR = 8  # pixels of contour that say something
-_SOLID = 0.6
+SOLID = 0.6
+"""From here on a change is solid."""
 _GREY = (32, 223)
 _FEW_ALONE = 20  # pixels: fewer stand alone in small or ragged masks, too
 
@@ -52,7 +53,7 @@ def fit_of(mask: BoolArray, change: Change) -> Fit:
     spread: Any = cv2.dilate(change.certain, np.ones((3, 3), np.uint8))
     recall = float((spread * m).sum() / max(1, m.sum()))
     support, against = _along_the_contour(m, change.certain)
-    return Fit(support, against, precision, recall, largest_piece((change.solid > _SOLID) & (near == 0)))
+    return Fit(support, against, precision, recall, largest_piece((change.solid > SOLID) & (near == 0)))
 
 
 def _along_the_contour(mask: npt.NDArray[np.uint8], certain: FloatArray) -> tuple[float, float]:
@@ -132,4 +133,4 @@ def dither_share(mask: npt.NDArray[np.uint8]) -> float:
     return float(max(pattern, specks) / contour)
 
 
-__all__ = ["Fit", "best_shift", "dither_share", "edited", "fit_of", "grey_share", "largest_piece", "moved"]
+__all__ = ["SOLID", "Fit", "best_shift", "dither_share", "edited", "fit_of", "grey_share", "largest_piece", "moved"]

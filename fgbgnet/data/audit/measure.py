@@ -26,6 +26,7 @@ from fgbgnet.data.audit.facts import (
 )
 from fgbgnet.data.audit.findings import Edit
 from fgbgnet.data.audit.mask_signals import (
+    SOLID,
     Fit,
     best_shift,
     dither_share,
@@ -88,7 +89,10 @@ class Measurer:
             known = np.ones(size, np.bool_)
             if layers.mask_valid is not None and "mask_valid" not in result.misshapen:
                 known = small_mask(layers.mask_valid, size)
-            _fit_mask(result.mask, mask & known, change.within(known))
+            change = change.within(known)
+            _fit_mask(result.mask, mask & known, change)
+        if change is not None and result.background is not None:
+            result.background.differs = largest_piece(change.solid > SOLID) / change.solid.size
         if layers.depth_levels is not None or layers.depth_colour:
             result.depth = self._depth_facts(row, layers, mask, size, "depth" in result.misshapen)
         return result
@@ -118,10 +122,7 @@ class Measurer:
         scale = layers.frame.shape[1] / frame.shape[1]
         facts.columns, facts.rows = facts.columns * scale, facts.rows * scale
         exposure = _exposure(thumb, _floats(thumbnail(background)), beside)
-        change = find_change(frame, background, exposure.gain[0], exposure.offset[0])
-        facts.differs = largest_piece(change.solid > 0.6) / change.solid.size
-        facts.changed = float(change.certain.mean())
-        return change
+        return find_change(frame, background, exposure.gain[0], exposure.offset[0])
 
     def _right_background(
         self, facts: BackgroundFacts, own: ByteArray, frame: ByteArray, mask: BoolArray | None

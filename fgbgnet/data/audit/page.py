@@ -123,7 +123,8 @@ def _summary(audit: Audit) -> str:
 def _overview(audit: Audit, repairs: Mapping[str, str]) -> str:
     body = "".join(
         f'<tr><th scope="row"><a href="#finding-{place}">{html.escape(finding.kind)}</a></th>'
-        f'<td class="words">{_badge(finding)}</td><td>{len(finding.ids)}</td><td>{_share(finding, audit)}</td>'
+        f'<td class="words">{_badge(finding)}</td><td>{len(finding.ids)}</td>'
+        f"<td>{len(finding.ids) / audit.total(finding):.1%}</td>"
         f'<td class="words meaning">{_text(KINDS[finding.kind].meaning)}</td>'
         f'<td class="words">{repairs.get(finding.kind, _NOTHING)}</td></tr>'
         for place, finding in enumerate(audit.findings)
@@ -196,10 +197,6 @@ def _panel(panel: Panel, id: str, folder: str, state: str = "") -> str:
 
 def _badge(finding: Finding) -> str:
     return f'<span class="badge {finding.severity}">{finding.severity}</span>'
-
-
-def _share(finding: Finding, audit: Audit) -> str:
-    return f"{len(finding.ids) / audit.n:.1%}" if audit.n else ""
 
 
 def _text(markdown: str) -> str:

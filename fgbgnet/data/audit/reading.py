@@ -1,22 +1,25 @@
 """The files of one sample, read so that whatever is wrong with them is a result and not an exception."""
 
 import io
+import struct
 from dataclasses import dataclass, field
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from fgbgnet.data.arrays import BoolArray, ByteArray, FloatArray, coloured_share
+from fgbgnet.data.arrays import MAX_COLOURED_SHARE, BoolArray, ByteArray, FloatArray, coloured_share
 from fgbgnet.data.assemble import DepthDeclaration
 from fgbgnet.data.decode import decode_depth, decode_mask, decode_rgb
 from fgbgnet.data.manifest import Manifest
+from fgbgnet.data.plain import plain_grey
 from fgbgnet.data.storage import read_bytes
 from fgbgnet.errors import FgBgError, MaskError, MissingFileError
+from fgbgnet.pictures import open_picture
 
 _ORIENTATION = 274  # EXIF tag
+_LEVELLED = ("L", "RGB", "P", "I", "I;16", "I;16B", "I;16L")
 
 
 @dataclass
@@ -45,10 +48,12 @@ class Layer:
     """Before the threshold, uint8 (H, W); None where the file holds 0 and 1 only, or an alpha channel."""
     mask_problem: str = ""
     """Why a readable picture is no mask."""
+    mask_valid: ByteArray | None = None
+    """1 where the label of the mask is known; None where the manifest does not say it."""
     depth: FloatArray | None = None
     depth_valid: BoolArray | None = None
     depth_levels: npt.NDArray[Any] | None = None
-    """As stored, grey (H, W)."""
+    """Grey (H, W), as stored, or distance with NaN where it is not valid."""
     depth_colour: float = 0.0
     """Share of the depth map's pixels that are coloured."""
 
@@ -69,7 +74,7 @@ def read_file(manifest: Manifest, path: str) -> File:
         with Image.open(io.BytesIO(file.content)) as picture:  # the header alone
             file.mode = picture.mode
             file.rotated = picture.getexif().get(_ORIENTATION, 1) != 1
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
         file.problem = f"{manifest.resolve(path)} is not a picture that Pillow can read ({error})"
     return file
 
@@ -98,9 +103,32 @@ def read_mask_layer(manifest: Manifest, path: str, layers: Layer) -> None:
     except FgBgError as error:
         file.problem = str(error)
         return
-    if file.mode in ("L", "RGB"):
-        levels: Any = cv2.imdecode(np.frombuffer(file.content, np.uint8), cv2.IMREAD_GRAYSCALE)
-        layers.mask_levels = levels if levels is not None and levels.max() > 1 else None
+    if file.mode in _LEVELLED:
+        layers.mask_levels = _mask_levels(file.content, str(manifest.resolve(path)))
+
+
+def _mask_levels(content: bytes, name: str) -> ByteArray | None:
+    """Levels of a mask that could be decoded, before the threshold."""
+    stored = plain_grey(content)
+    if stored is None:
+        picture = open_picture(content, name)
+        stored = np.asarray(picture if picture.mode.startswith("I") else picture.convert("L"))
+        # Of a palette it is the colour that counts: with two there is no grey.
+        if "transparency" in picture.info or (picture.mode == "P" and len(np.unique(stored)) <= 2):
+            return None
+    levels: ByteArray = (stored if stored.max() <= 255 else stored >> 8).astype(np.uint8, copy=False)
+    return levels if levels.max() > 1 else None
+
+
+def read_valid_layer(manifest: Manifest, path: str, layers: Layer) -> None:
+    """Reads where the mask counts into ``layers``."""
+    file = layers.files["mask_valid"] = read_file(manifest, path)
+    if file.problem:
+        return
+    try:
+        layers.mask_valid = decode_mask(file.content, str(manifest.resolve(path)))
+    except FgBgError as error:
+        file.problem = str(error)
 
 
 def read_depth_layer(manifest: Manifest, path: str, declaration: DepthDeclaration, layers: Layer) -> None:
@@ -115,11 +143,11 @@ def read_depth_layer(manifest: Manifest, path: str, declaration: DepthDeclaratio
     try:
         layers.depth, layers.depth_valid = decode_depth(file.content, str(manifest.resolve(path)), *declaration)
     except FgBgError as error:
-        if not layers.depth_colour:
+        if layers.depth_colour <= MAX_COLOURED_SHARE:  # else the colours are the problem
             file.problem = str(error)
         return
     if layers.depth_levels is None:
-        layers.depth_levels = layers.depth
+        layers.depth_levels = np.where(layers.depth_valid, layers.depth, np.float32(np.nan))
 
 
-__all__ = ["File", "Layer", "read_depth_layer", "read_file", "read_mask_layer", "read_picture"]
+__all__ = ["File", "Layer", "read_depth_layer", "read_file", "read_mask_layer", "read_picture", "read_valid_layer"]

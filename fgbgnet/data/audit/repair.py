@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,7 +40,8 @@ def write_repaired(audit: Audit, out: PathInput) -> Manifest:
         The new manifest, read back from ``out``.
 
     Raises:
-        InvalidArgumentError: If ``out``, or the list of dropped rows beside it, exists, or cannot be written there.
+        InvalidArgumentError: If ``out``, the list of dropped rows or files in the folder of copies beside it exist, or
+            cannot be written there.
         ManifestError: If no row would be left.
         MissingFileError, PictureError: If a picture that is to be edited has become unreadable since the audit.
         OutputError: If the disk is full.
@@ -63,13 +65,17 @@ def write_repaired(audit: Audit, out: PathInput) -> Manifest:
             f"all {len(table)} rows would be dropped, so there is nothing to write; are the layers paired as they "
             "should be? See the findings of the audit"
         )
-    with full_disk_named(out, "free some space and repair again"):
-        columns = _corrected_columns(table, plan, _write_edited(table, plan, out))
-        new = Manifest({name: values[kept] for name, values in columns.items()}, table.root)
-        dropped = [(str(table.column("id")[row]), " ".join(r.dropped)) for row, r in plan.items() if r.dropped]
-        # The list of dropped rows takes its place when the manifest is written, and only then.
-        with _dropped_list(_dropped_path(out), dropped):
-            new.write(out)
+    dropped = [(str(table.column("id")[row]), " ".join(r.dropped)) for row, r in plan.items() if r.dropped]
+    try:
+        with full_disk_named(out, "free some space and repair again"):
+            columns = _corrected_columns(table, plan, _write_edited(table, plan, out))
+            new = Manifest({name: values[kept] for name, values in columns.items()}, table.root)
+            # The list of dropped rows takes its place when the manifest is written, and only then.
+            with _dropped_list(_dropped_path(out), dropped):
+                new.write(out)
+    except BaseException:
+        shutil.rmtree(_files_folder(out), ignore_errors=True)  # nothing was there before
+        raise
     return type(table).read(out)
 
 
@@ -77,7 +83,7 @@ def check_repair_output(out: PathInput) -> None:
     """Asks before an audit rather than after it whether its repair can be written.
 
     Raises:
-        InvalidArgumentError: If a file stands in the way.
+        InvalidArgumentError: If a file stands in the way, or the folder of edited copies is not empty.
     """
     check_output(out, folder=False)
     for path in (Path(out), _dropped_path(Path(out))):
@@ -86,7 +92,13 @@ def check_repair_output(out: PathInput) -> None:
                 f"{path} exists; a repair never overwrites a file, it may be the audited one: choose another name, or "
                 "remove it"
             )
-    check_output(_files_folder(Path(out)), folder=True)
+    folder = _files_folder(Path(out))
+    check_output(folder, folder=True)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InvalidArgumentError(
+            f"{folder} holds files, perhaps of another repair whose manifest names them; choose another name, or "
+            "remove it"
+        )
 
 
 def _dropped_path(out: Path) -> Path:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fgbgnet.data.audit.findings import Correction, Finding
+from fgbgnet.data.audit.findings import KINDS, Correction, Finding
 from fgbgnet.data.manifest import Manifest
 from fgbgnet.types import PathInput
 
@@ -33,6 +33,10 @@ class Audit:
     def ok(self) -> bool:
         """Whether there is neither an error nor a warning."""
         return not any(finding.severity in ("error", "warning") for finding in self.findings)
+
+    def total(self, finding: Finding) -> int:
+        """Of how many samples the finding names some: those that were looked at, or for groups the whole table."""
+        return len(self.manifest) if KINDS[finding.kind].of_table else self.n
 
     def to_json(self) -> dict[str, Any]:
         """``{"n": .., "findings": [{"kind": .., "severity": .., "ids": [..], "message": ..}, ..]}``."""

@@ -1,8 +1,9 @@
 """An audit from start to end: read, measure, decide."""
 
 import os
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ from tqdm.auto import tqdm
 
 from fgbgnet.data.arrays import ByteArray, FloatArray
 from fgbgnet.data.assemble import DepthDeclaration
-from fgbgnet.data.audit.backgrounds import BackgroundPool, evenly
+from fgbgnet.data.audit.backgrounds import MAX_BACKGROUNDS, BackgroundPool, evenly
 from fgbgnet.data.audit.decide import decide
 from fgbgnet.data.audit.depth_signals import spread_out
 from fgbgnet.data.audit.facts import Measurement
@@ -24,6 +25,8 @@ from fgbgnet.data.manifest import Manifest
 from fgbgnet.data.similar import thumbnail
 from fgbgnet.errors import InvalidArgumentError
 
+T = TypeVar("T")
+
 _CHUNK = 16
 _REFERENCES = 24
 
@@ -33,12 +36,12 @@ def check_manifest(
 ) -> Audit:
     """Audits the quadruples of a manifest: are they what the table says?
 
-    Every file is read once. A bad file is a finding, never an exception. See `docs/concepts/audit.md` for how each
-    kind is decided.
+    A bad file is a finding, never an exception. See `docs/concepts/audit.md` for how each kind is decided.
 
     Args:
         manifest: The table.
-        limit: Look at so many rows only, spread evenly; all by default.
+        limit: Look at so many rows only, spread evenly; all by default. Groups and splits are those of the whole
+            table all the same, and so are the backgrounds that come into question.
         num_workers: Processes; by default one for each CPU, and none for few rows.
         progress: Whether to show a progress bar.
 
@@ -60,16 +63,15 @@ def check_manifest(
         raise InvalidArgumentError(f"num_workers is {num_workers}; expected 0 (this process) or more")
     rows = _rows(manifest, limit)
     workers = _workers(len(rows)) if num_workers is None else num_workers
-    with tqdm(total=len(rows), desc="check", unit="sample", disable=None if progress else True) as bar:
-        thumbs = _background_thumbs(manifest, rows, workers)
-        paths = [path for path, thumb in thumbs.items() if thumb is not None]
-        kept = evenly(paths)
-        pool = BackgroundPool(kept, _stacked([thumbs[path] for path in kept]))
-        measurer = Measurer(manifest, pool, _references(manifest, rows))
-        measurements: list[Measurement] = []
-        for part in _mapped(_Chunks(measurer, _in_order(manifest, rows)), workers):
-            measurements += part
-            bar.update(len(part))
+    shown = partial(tqdm, disable=None if progress else True)
+    paths = _backgrounds(manifest, rows)
+    with shown(total=len(paths), desc="backgrounds", unit="picture", leave=False) as bar:
+        thumbs = dict(_counted(_mapped(_Thumbs(manifest, paths), workers if len(paths) > 200 else 0), bar))
+    kept = evenly([path for path, thumb in thumbs.items() if thumb is not None])
+    pool = BackgroundPool(kept, _stacked([thumbs[path] for path in kept]))
+    measurer = Measurer(manifest, pool, _references(manifest, rows))
+    with shown(total=len(rows), desc="check", unit="sample") as bar:
+        measurements = list(_counted(_mapped(_Chunks(measurer, _in_order(manifest, rows)), workers), bar))
     measurements.sort(key=lambda m: m.row)
     return decide(manifest, rows, measurements, thumbs, limit is not None)
 
@@ -91,6 +93,8 @@ def _in_order(manifest: Manifest, rows: npt.NDArray[np.int64]) -> list[int]:
 
 
 class _Chunks(Dataset[list[Measurement]]):
+    """Measurements of rows."""
+
     def __init__(self, measurer: Measurer, rows: Sequence[int]) -> None:
         self.measurer, self.rows = measurer, rows
 
@@ -102,6 +106,8 @@ class _Chunks(Dataset[list[Measurement]]):
 
 
 class _Thumbs(Dataset[list[tuple[str, ByteArray | None]]]):
+    """Thumbnails of pictures, with their paths; None where one cannot be read."""
+
     def __init__(self, manifest: Manifest, paths: Sequence[str]) -> None:
         self.manifest, self.paths = manifest, paths
 
@@ -119,14 +125,29 @@ class _Thumbs(Dataset[list[tuple[str, ByteArray | None]]]):
 def _mapped(dataset: _Chunks | _Thumbs, workers: int) -> Iterator[Any]:
     """What a data set gives, in order, made by so many processes (0: this one)."""
     workers = min(workers, max(0, len(dataset) - 1))
-    loader: DataLoader[Any] = DataLoader(dataset, None, num_workers=workers, worker_init_fn=init_worker)
+    loader: DataLoader[Any] = DataLoader(
+        dataset, None, num_workers=workers, worker_init_fn=init_worker, collate_fn=_unchanged
+    )
     yield from loader
 
 
-def _background_thumbs(manifest: Manifest, rows: npt.NDArray[np.int64], workers: int) -> dict[str, ByteArray | None]:
-    """Thumbnail of every background by its path; None where it cannot be read."""
-    paths = np.unique(manifest.column("bg")[rows]).tolist()
-    return dict(pair for part in _mapped(_Thumbs(manifest, paths), workers if len(paths) > 200 else 0) for pair in part)
+def _counted(parts: Iterable[list[T]], bar: "tqdm[Any]") -> Iterator[T]:
+    """What is in the parts, one after the other."""
+    for part in parts:
+        bar.update(len(part))
+        yield from part
+
+
+def _unchanged(part: list[Any]) -> list[Any]:
+    """By default arrays become tensors in shared memory, each of which keeps a file open for as long as it lives."""
+    return part
+
+
+def _backgrounds(manifest: Manifest, rows: npt.NDArray[np.int64]) -> list[str]:
+    """Paths of the backgrounds of some rows; and of others, since the right one may be among them."""
+    own: list[str] = np.unique(manifest.column("bg")[rows]).tolist()
+    others = sorted(manifest.distinct("bg").difference(own))
+    return own + evenly(others, max(0, MAX_BACKGROUNDS - len(own)))
 
 
 def _stacked(thumbs: Sequence[ByteArray | None]) -> FloatArray:

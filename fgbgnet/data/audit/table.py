@@ -47,7 +47,9 @@ def closing_words(audit: Audit) -> str:
 
 def clean_samples(audit: Audit) -> int:
     """Number of samples with neither an error nor a warning."""
-    return audit.n - len({id for finding in audit.findings if finding.severity != "note" for id in finding.ids})
+    unclean = {id for finding in audit.findings if finding.severity != "note" for id in finding.ids}
+    ids = audit.manifest.column("id")
+    return audit.n - sum(id in unclean for id in (ids if audit.rows is None else ids[audit.rows]).tolist())
 
 
 def _lines(audit: Audit, width: int) -> list[str]:
@@ -57,7 +59,7 @@ def _lines(audit: Audit, width: int) -> list[str]:
             finding.kind,
             finding.severity,
             str(len(finding.ids)),
-            f"{len(finding.ids) / audit.n:.1%}" if audit.n else "",
+            f"{len(finding.ids) / audit.total(finding):.1%}",
             "",
             repairs.get(finding.kind, RepairCounts()).in_words(),
         ]

@@ -173,6 +173,11 @@ def test_nothing_is_overwritten(folder):
     with pytest.raises(InvalidArgumentError, match=r"r\.dropped\.csv exists"):
         audit.repaired(folder / "r.csv")
     (folder / "r.dropped.csv").unlink()
+    (folder / "r_files").mkdir()
+    (folder / "r_files" / "copy.png").write_text("another repair's")
+    with pytest.raises(InvalidArgumentError, match="r_files holds files"):
+        audit.repaired(folder / "r.csv")
+    shutil.rmtree(folder / "r_files")
     with pytest.raises(InvalidArgumentError, match="is a folder"):
         audit.repaired(folder / "mask")
     with pytest.raises(InvalidArgumentError, match="is a file"):
@@ -190,11 +195,12 @@ def test_a_table_without_rows_is_not_written(folder, tmp_path):
 def test_a_picture_that_has_gone_stops_the_repair(folder, tmp_path):
     corrections = [
         Correction(0, "", "", "mask_full"),
-        Correction(1, "mask", "mask/gone.png", "mask_inverted", "invert"),
+        Correction(1, "mask", "mask/001.png", "mask_inverted", "invert"),
+        Correction(2, "mask", "mask/gone.png", "mask_inverted", "invert"),
     ]
     with pytest.raises(MissingFileError, match=r"gone\.png"):
         Audit(Manifest.read(folder), 12, corrections=corrections).repaired(tmp_path / "r.csv")
-    assert not list(tmp_path.glob("r*.csv"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
 
 
 def test_a_full_disk_leaves_no_table_and_no_list(folder, tmp_path, monkeypatch):

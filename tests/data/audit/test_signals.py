@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from PIL import Image
 
 from fgbgnet.data.audit.backgrounds import BackgroundPool, mirrored, shift_between, shifted
 from fgbgnet.data.audit.change import Change, find_change, match_exposure
@@ -131,11 +132,13 @@ def test_dither_and_what_only_looks_like_it():
     rng = np.random.default_rng(0)
     soft = cv2.GaussianBlur(disc_mask().astype(np.float32), (0, 0), 5)
     assert dither_share((rng.uniform(size=soft.shape) < soft).astype(np.uint8)) > 0.06
-    assert dither_share((rng.uniform(size=soft.shape) < 0.25).astype(np.uint8)) > 0.1
+    for level in (30, 64, 128):  # Pillow makes grey a pattern, by error diffusion
+        pattern = Image.fromarray(disc_mask() * np.uint8(level)).convert("1")
+        assert dither_share(np.asarray(pattern).astype(np.uint8)) > 0.1
     lines = np.zeros((SIDE, SIDE), np.uint8)
     for k in range(0, SIDE, 8):
         cv2.line(lines, (k, 0), (SIDE - k, SIDE - 1), 1)
-    assert dither_share(lines) == 0
+    assert dither_share(lines) < 0.03  # where they cross
     assert dither_share(disc_mask().astype(np.uint8)) == 0
     assert dither_share(np.zeros((2, 2), np.uint8)) == 0
 
