@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from fgbgnet.data.arrays import FloatArray
 from fgbgnet.synth.perturb.shapes import CONTOUR_GRID, CONTOUR_PARAMETERS
@@ -37,18 +38,17 @@ def offsets(shape: Sequence[int], x: float, y: float) -> tuple[FloatArray, Float
 
 def field(values: Row, cells: int, height: int, width: int) -> FloatArray:
     """A smooth field (H, W) through ``cells * cells`` control points, bicubic."""
-    control = np.asarray(values, np.float32).reshape(cells, cells)
-    return np.asarray(_basis(cells, height) @ control @ _basis(cells, width).T, np.float32)
+    control = torch.from_numpy(np.array(values, np.float32)).view(cells, cells)
+    # By torch: a loader's worker keeps it to one thread, while NumPy's would wait for one another on a busy machine.
+    return np.asarray((_basis(cells, height) @ control @ _basis(cells, width).T).numpy())
 
 
 @lru_cache(maxsize=64)
-def _basis(cells: int, size: int) -> FloatArray:
+def _basis(cells: int, size: int) -> Tensor:
     """What each control point adds at each pixel, (size, cells): bicubic interpolation is linear in its values."""
     points = torch.eye(cells).view(1, cells, cells, 1).expand(1, cells, cells, cells)
     values = F.interpolate(points, (size, cells), mode="bicubic", align_corners=True)
-    basis: FloatArray = values[0, :, :, 0].T.numpy().copy()
-    basis.setflags(write=False)
-    return basis
+    return values[0, :, :, 0].T.contiguous()
 
 
 def blob(row: Row, height: int, width: int) -> FloatArray:
