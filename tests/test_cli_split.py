@@ -49,6 +49,31 @@ def test_divides_and_keeps_what_is_divided(many, tmp_path, capsys):
     assert Manifest.read(out).column("split")[:60].tolist() != first.column("split").tolist()
 
 
+def test_sides_are_kept_when_data_are_indexed_anew(many, tmp_path, capsys):
+    former, out = tmp_path / "former.csv", tmp_path / "out.csv"
+    strata = ["--fractions", "0.6,0.2,0.2", "--stratify-by", "room"]
+    assert call("split", many, "--out", former, *strata) == 0
+    old = Manifest.read(former)
+    names = [*reversed(old.column("fg_bg").tolist()), *(f"new_{n}.png" for n in range(60))]
+    backgrounds = [*reversed(old.column("bg").tolist()), *(f"bg_{n % 24}.png" for n in range(60))]
+    grown = Manifest.from_lists(backgrounds, names, names, root=tmp_path, room=["b", "b", "a"] * 40)
+    path = grown.write(tmp_path / "grown.csv")
+    known = dict(zip(old.column("bg_id").tolist(), old.column("split").tolist(), strict=True))
+
+    def moved():
+        new = Manifest.read(out)
+        assert "" not in new.column("split")
+        sides = zip(new.column("bg_id").tolist(), new.column("split").tolist(), strict=True)
+        return {name for name, side in sides if known.get(name, side) != side}
+
+    assert call("split", path, "--out", out, *strata) == 0
+    assert moved()
+    capsys.readouterr()
+    assert call("split", path, "--out", out, "--keep", former, *strata) == 0
+    assert "60 samples kept on their side and 60 others" in capsys.readouterr().out
+    assert not moved()
+
+
 def test_both_groups_names_and_strata(many, tmp_path, capsys):
     out = tmp_path / "out.csv"
     options = ["--fractions", "0.5,0.5", "--names", "dev,final"]
@@ -73,12 +98,16 @@ def test_both_groups_names_and_strata(many, tmp_path, capsys):
         (["--group-by", "background"], "unknown group_by 'background'"),
         (["--stratify-by", "rom"], "unknown column 'rom'; the nearest are 'room'"),
         (["--names", "a,b"], "a different one for each side"),
+        (["--group-by", ""], "unknown group_by ''"),
+        (["--keep", "{dir}/manifest.csv"], "has a side for none of the samples"),
+        (["--keep", "{dir}/manifest.csv", "--anew"], "--keep and --anew exclude each other"),
+        (["--keep", "{dir}/former.csv"], "no manifest at"),
         (["--merge-duplicates", "--group-by", "fg"], "add bg"),
         (["--merge-duplicates"], "bg_0.png"),  # is not there
     ],
 )
 def test_bad_input_exits_with_2_and_writes_nothing(many, tmp_path, capsys, options, message):
-    assert call("split", many, "--out", tmp_path / "out.csv", *options) == 2
+    assert call("split", many, "--out", tmp_path / "out.csv", *(text.format(dir=tmp_path) for text in options)) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out.csv").exists()
 

@@ -6,7 +6,8 @@ from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.files import check_output
 
 if TYPE_CHECKING:
-    from fgbgnet.data import PairedFgBgDataset, Split
+    from fgbgnet.data import Manifest, PairedFgBgDataset, Split
+    from fgbgnet.data.manifest import Column
 
 SHOWN = 3
 """How many pairs of copies are named."""
@@ -21,11 +22,13 @@ def split(
     seed: int = 0,
     stratify_by: str | None = None,
     merge_duplicates: bool = False,
+    keep: str | None = None,
     anew: bool = False,
 ) -> None:
     """Divide a data set so that no background stands on two sides: writes the manifest with a column split.
 
-    Samples that have a side in that column keep it, and only new ones are given one: run it again when data were added.
+    Samples that have a side in that column keep it, and only new ones are given one: run it again when data were added,
+    with --keep where they were indexed anew.
 
     Args:
         manifest: manifest.csv of all data.
@@ -36,14 +39,15 @@ def split(
         seed: Another seed is another split.
         stratify_by: Column of which every value is divided in these fractions, e.g. source.
         merge_duplicates: Look at all backgrounds, and keep copies and mirror images on one side.
+        keep: A manifest divided before, whose samples keep their side, by their id; by default --manifest itself.
         anew: Forget the sides that samples have.
     """
     from fgbgnet.data import PairedFgBgDataset, duplicate_backgrounds, leaks, seeded_split
 
     check_output(out, folder=False)
     dataset = PairedFgBgDataset(manifest)
-    kinds = [] if group_by.strip().lower() == "none" else _listed(group_by)
-    keep = dataset.manifest.column("split")
+    kinds = [] if group_by.strip().lower() == "none" else _listed(group_by) or [group_by]
+    known = _known(dataset.manifest, keep, anew)
     pairs = []
     if merge_duplicates:
         if "bg" not in kinds:
@@ -58,7 +62,7 @@ def split(
         seed,
         kinds,  # type: ignore[arg-type]  # the library's own check names the nearest
         names=None if names is None else _listed(names),
-        keep=None if anew or not (keep != "").any() else keep,
+        keep=known,
         stratify_by=stratify_by,
         merge={"bg": pairs} if pairs else None,
     )
@@ -67,6 +71,26 @@ def split(
         print(f"Mind: {leak}.")
     divided.save(out)
     print(f"Wrote {out}")
+
+
+def _known(manifest: "Manifest", keep: str | None, anew: bool) -> "Column | list[str] | None":
+    """Side that every sample has already, in its own manifest or in another; None if there is none to keep."""
+    from fgbgnet.data import Manifest
+
+    if keep is None:
+        column = manifest.column("split")
+        return None if anew or not (column != "").any() else column
+    if anew:
+        raise InvalidArgumentError("--keep and --anew exclude each other: give one of them")
+    former = Manifest.read(keep)
+    sides = dict(zip(former.column("id").tolist(), former.column("split").tolist(), strict=True))
+    known = [sides.get(name, "") for name in manifest.column("id").tolist()]
+    if not any(known):
+        raise InvalidArgumentError(
+            f"--keep {keep} has a side for none of the samples; expected a manifest with the same ids, divided by "
+            "fgbgnet split"
+        )
+    return known
 
 
 def _show(divided: "Split[PairedFgBgDataset]") -> None:

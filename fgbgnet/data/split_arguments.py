@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from typing import Any, Protocol, Self, cast, get_args
 
 import numpy as np
@@ -48,7 +49,7 @@ def check_fractions(fractions: Sequence[float]) -> None:
         raise InvalidArgumentError(
             f"fractions is {fractions!r}; expected a sequence with one share per side, such as (0.7, 0.3)"
         )
-    good = len(fractions) >= 1 and all(0 < f <= 1 for f in fractions)
+    good = len(fractions) >= 1 and all(isinstance(f, Real) and 0 < f <= 1 for f in fractions)
     if not good or not math.isclose(math.fsum(fractions), 1, abs_tol=1e-6):
         raise InvalidArgumentError(f"fractions are {tuple(fractions)}; expected positive shares that add up to 1")
 
@@ -81,7 +82,9 @@ def side_numbers(keep: Names, names: Sequence[str], samples: int) -> Codes:
         raise InvalidArgumentError(f"keep has {len(codes)} values for {samples} samples; expected one for each")
     for name in found:
         if name and name not in names:
-            raise UnknownNameError("side in keep", name, names, "Give the names of the kept split's sides as names.")
+            raise UnknownNameError(
+                "side in keep", name, names, "Name all sides of the split that is kept (names), or split anew."
+            )
     return np.array([names.index(name) if name else NO_SIDE for name in found], np.int64)[codes]
 
 

@@ -288,6 +288,11 @@ def test_too_few_once_joined():
         ({"keep": ["train"]}, InvalidArgumentError, "keep has 1 values for 3 samples"),
         ({"keep": "train"}, InvalidArgumentError, "keep has 1 values for 3 samples"),
         ({"keep": ["train", "", "test"]}, UnknownNameError, "unknown side in keep 'test'.*names"),
+        (
+            {"fractions": ("0.5", "0.5")},
+            InvalidArgumentError,
+            r"fractions are \('0\.5', '0\.5'\); expected positive shares",
+        ),
         ({"stratify_by": "sauce"}, UnknownNameError, "unknown column 'sauce'; the nearest are 'source'"),
         ({"stratify_by": ["a"]}, InvalidArgumentError, "stratify_by has 1 values for 3 samples"),
         ({"merge": [("0", "1")]}, InvalidArgumentError, r"merge is a list; expected a mapping.*'bg'"),
@@ -298,7 +303,7 @@ def test_too_few_once_joined():
 )
 def test_errors(arguments, error, message):
     with pytest.raises(error, match=message):
-        seeded_split(make(backgrounds(1, 1, 1), source=["a", "b", "b"]), (0.5, 0.5), **arguments)
+        seeded_split(make(backgrounds(1, 1, 1), source=["a", "b", "b"]), **{"fractions": (0.5, 0.5), **arguments})
 
 
 def test_a_column_of_a_data_set_without_a_manifest():
