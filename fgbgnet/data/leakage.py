@@ -1,12 +1,12 @@
 """What stands on several sides of a split that is written down."""
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import Literal, NamedTuple, Self, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from fgbgnet.data.groups import encode
+from fgbgnet.data.groups import Codes, encode
 from fgbgnet.data.manifest import Manifest
 from fgbgnet.errors import UnknownNameError
 from fgbgnet.types import GroupBy
@@ -60,32 +60,46 @@ def leaks(
         if kind not in get_args(GroupBy):
             raise UnknownNameError("kind", str(kind), get_args(GroupBy))
     codes, sides = encode(manifest.column("split"))
-    on_side = codes[:, None] == np.flatnonzero([name != "" for name in sides])
-    sides = [name for name in sides if name]
-    pairs = list(near_duplicates)
+    divided = np.flatnonzero(codes != sides.index("")) if "" in sides else np.arange(len(codes))
+    standing = {kind: _Standing.of(manifest, kind, divided, codes) for kind in {*kinds, "bg"}}
     found: list[Leak] = []
     for kind in kinds:
-        stands, groups = _standing(manifest, kind, on_side)
-        several = [g for g in np.flatnonzero(stands.sum(1) > 1).tolist() if groups[g]]
-        found += [Leak(kind, (groups[g],), tuple(sides[side] for side in np.flatnonzero(stands[g]))) for g in several]
-    if pairs:
-        stands, groups = _standing(manifest, "bg", on_side)
-        number = {group: g for g, group in enumerate(groups)}
-        for pair in pairs:
-            rows = [number[group] for group in pair if group in number]
-            there = np.flatnonzero(stands[rows].sum(0))
-            if len(there) > 1:
-                found.append(Leak("near_duplicate", tuple(pair), tuple(sides[side] for side in there)))
+        stands = standing[kind]
+        several = [g for g in stands.on_several() if stands.groups[g]]
+        found += [Leak(kind, (stands.groups[g],), tuple(sides[side] for side in stands.sides([g]))) for g in several]
+    backgrounds = standing["bg"]
+    number = {group: g for g, group in enumerate(backgrounds.groups)}
+    for pair in near_duplicates:
+        there = backgrounds.sides([number[group] for group in pair if group in number])
+        if len(there) > 1:
+            found.append(Leak("near_duplicate", tuple(pair), tuple(sides[side] for side in there)))
     return found
 
 
-def _standing(
-    manifest: Manifest, kind: GroupBy, on_side: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.bool_], list[str]]:
-    """Which group, (G,), has rows on which side, bool (G, S)."""
-    codes, groups = encode(manifest.column(f"{kind}_id"))
-    counts = [np.bincount(codes[side], minlength=len(groups)) for side in on_side.T]
-    return np.stack(counts, axis=1) > 0 if counts else np.zeros((len(groups), 0), bool), groups
+class _Standing(NamedTuple):
+    """Which group has rows on which side."""
+
+    groups: list[str]
+    starts: Codes
+    """Where each group begins in ``on``, (G + 1,)."""
+    on: Codes
+    """Numbers of the sides of all groups, ascending for each, (K,)."""
+
+    @classmethod
+    def of(cls, manifest: Manifest, kind: GroupBy, rows: npt.NDArray[np.intp], sides: Codes) -> Self:
+        codes, groups = encode(manifest.column(f"{kind}_id"))
+        count = int(sides.max()) + 1
+        group, on = np.divmod(np.unique(codes[rows] * count + sides[rows]), count)
+        return cls(groups, np.searchsorted(group, np.arange(len(groups) + 1)), on)
+
+    def on_several(self) -> list[int]:
+        """Numbers of the groups on more than one side."""
+        several: list[int] = np.flatnonzero(np.diff(self.starts) > 1).tolist()
+        return several
+
+    def sides(self, numbers: Sequence[int]) -> list[int]:
+        """Numbers of the sides on which any of some groups stands, ascending."""
+        return sorted({side for g in numbers for side in self.on[self.starts[g] : self.starts[g + 1]].tolist()})
 
 
 __all__ = ["Leak", "LeakKind", "leaks"]

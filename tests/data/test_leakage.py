@@ -52,3 +52,9 @@ def test_without_a_split_nothing_leaks():
 def test_unknown_kind():
     with pytest.raises(UnknownNameError, match=r"unknown kind 'fgs'; the nearest are 'fg'"):
         leaks(make([("a", "x", "train")]), kinds=["fgs"])
+
+
+def test_as_many_sides_as_rows():
+    names = [str(n) for n in range(200_000)]  # a table of groups by sides would have 40,000,000,000 cells
+    (leak,) = leaks(Manifest.from_lists("room.png", names, names, split=names, fg_id=names))
+    assert leak == ("bg", ("room.png",), tuple(names))
