@@ -1,15 +1,23 @@
 """Batches of what is read in order, written where the batch will be."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from torch.utils.data import IterableDataset
 
 from fgbgnet.data.batches import BatchWriter, SlabPool
+from fgbgnet.data.layers import Layers
 from fgbgnet.types import Sample
 
-if TYPE_CHECKING:
-    from fgbgnet.data.shards.dataset import PairedShardDataset
+
+class SampleStream(Protocol):
+    """What batches are made of."""
+
+    def make_samples(self) -> Iterator[tuple[Layers, str] | Sample]:
+        """Samples in order; as layers and id where they are not made of tensors yet."""
+
+    def samples_of_workers(self, workers: int) -> list[int]:
+        """Number of samples of each worker."""
 
 
 class StreamedBatches(IterableDataset[list[Sample]]):
@@ -22,7 +30,7 @@ class StreamedBatches(IterableDataset[list[Sample]]):
         num_workers: Of the loader; what `len` goes by.
     """
 
-    def __init__(self, dataset: "PairedShardDataset", batch_size: int, drop_last: bool, num_workers: int) -> None:
+    def __init__(self, dataset: SampleStream, batch_size: int, drop_last: bool, num_workers: int) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
         self.drop_last = drop_last

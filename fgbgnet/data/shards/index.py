@@ -1,6 +1,7 @@
 """What shards there are, and what each holds: a small JSON file beside them."""
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -11,6 +12,7 @@ from fgbgnet.types import PathInput
 
 _FORMAT = "fgbgnet-shards"
 _VERSION = 1
+_PLAIN_NAME = re.compile(r"(?!pipe:)[^/\\\0]+")
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,19 @@ class ShardIndex:
                 f"{name} has version {content.get('version')}; this release reads {_VERSION}. Update fgbgnet"
             )
         try:
-            return cls(tuple(Shard(**shard) for shard in content["shards"]), content["source"])
+            shards = tuple(Shard(**shard) for shard in content["shards"])
+            source = str(content["source"])
         except (KeyError, TypeError) as error:
             raise ManifestError(f"{name} is damaged ({error}); pack the shards again") from error
+        for shard in shards:
+            # A name is put behind the folder of the index: one with a slash would leave it, and "pipe:" is a command.
+            if not isinstance(shard.name, str) or not _PLAIN_NAME.fullmatch(shard.name):
+                raise ManifestError(
+                    f"{name} lists {shard.name!r}, which is not the name of a file beside it; pack the shards again"
+                )
+            if type(shard.samples) is not int or shard.samples < 0:
+                raise ManifestError(f"{name} is damaged ({shard.name} has {shard.samples!r} samples); pack them again")
+        return cls(shards, source)
 
     @classmethod
     def read(cls, path: PathInput) -> Self:

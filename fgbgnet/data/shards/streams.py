@@ -1,17 +1,23 @@
 """A tar archive that is read once, from its start to its end -> the files of its samples."""
 
 import json
-import tarfile
+import lzma
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import IO, Any, Self
+from math import isfinite
+from typing import IO, Any
 
-from fgbgnet.data.shards.names import SHARED_KEY, id_of, is_shared, split_member
+from fgbgnet.data.manifest_checks import CHOICES
+from fgbgnet.data.shards.names import SHARED_KEY, MemberName, id_of, is_shared, split_member
+from fgbgnet.data.shards.tar import BadTarError, TarReader
 from fgbgnet.data.zips.limits import archive_limits
 from fgbgnet.errors import ArchiveError
 
 _LAYERS = ("bg", "fg_bg", "mask", "mask_valid", "depth")
 _REQUIRED = ("bg", "fg_bg", "mask")
+_MEANT = (*_LAYERS, "json")
+_MEANING = ("depth_unit", "depth_direction", "depth_scale", "depth_invalid")
 
 
 @dataclass
@@ -30,24 +36,8 @@ class StoredSample:
     @property
     def id(self) -> str:
         """The id; the key where nothing else is said."""
-        return str(self.row.get("id") or id_of(self.key))
-
-
-class _Member(tarfile.TarInfo):
-    """A member of an archive that must be whole.
-
-    The tarfile module takes an archive that breaks off between two members, or whose next header is damaged, for one
-    that ends there, and says nothing.
-    """
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        try:
-            return super().frombuf(buf, encoding, errors)
-        except tarfile.HeaderError as error:
-            if len(buf) == tarfile.BLOCKSIZE and not any(buf):
-                raise  # the empty block that ends an archive
-            raise tarfile.ReadError(f"a member should start where it breaks off or is damaged ({error})") from error
+        id = self.row.get("id")
+        return id_of(self.key) if id in (None, "") else str(id)
 
 
 def read_samples(stream: IO[bytes], shard: str) -> Iterator[StoredSample]:
@@ -63,11 +53,10 @@ def read_samples(stream: IO[bytes], shard: str) -> Iterator[StoredSample]:
     """
     shared: dict[str, bytes] = {}
     sample: StoredSample | None = None
-    for member, content in _members(stream, shard):
+    for member, (key, layer), content in _members(stream, shard):
         if is_shared(member):
             shared[member.removeprefix("./")] = content
             continue
-        key, layer = split_member(member)
         if sample is None or sample.key != key:
             if sample is not None:
                 yield _complete(sample, shared)
@@ -82,24 +71,19 @@ def read_samples(stream: IO[bytes], shard: str) -> Iterator[StoredSample]:
         yield _complete(sample, shared)
 
 
-def _members(stream: IO[bytes], shard: str) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of the members that matter."""
-    limits = archive_limits()
+def _members(stream: IO[bytes], shard: str) -> Iterator[tuple[str, MemberName, bytes]]:
+    """Names, whole and in parts, and contents of the members that matter."""
+    limits, reader = archive_limits(), TarReader(stream)
     try:
-        with tarfile.open(fileobj=stream, mode="r|*", tarinfo=_Member) as archive:
-            while (member := archive.next()) is not None:
-                # The module keeps what it has read; over a shard that adds up.
-                archive.members.clear()  # type: ignore[attr-defined]
-                if member.isdir() or not (
-                    is_shared(member.name) or split_member(member.name).layer in (*_LAYERS, "json")
-                ):
-                    continue
-                file = archive.extractfile(member) if member.isreg() else None
-                if file is None:
-                    raise ArchiveError(f"{shard}: {member.name} is a link or a device; expected files alone")
-                limits.check(f"{shard}: {member.name}", member.size, member.size)
-                yield member.name, file.read()
-    except (tarfile.TarError, EOFError, OSError) as error:
+        for member in reader:
+            parts = split_member(member.name)
+            if member.is_folder or not (parts.layer in _MEANT or is_shared(member.name)):
+                continue
+            if not member.is_file:
+                raise ArchiveError(f"{shard}: {member.name} is a link or a device; expected files alone")
+            limits.check(f"{shard}: {member.name}", member.size, member.size)
+            yield member.name, parts, reader.content()
+    except (BadTarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         if isinstance(error, ArchiveError):
             raise
         raise ArchiveError(
@@ -114,7 +98,33 @@ def _parse_row(content: bytes, name: str) -> dict[str, Any]:
         raise ArchiveError(f"{name} is no JSON ({error})") from error
     if not isinstance(row, dict):
         raise ArchiveError(f"{name} holds a {type(row).__name__}; expected an object with the columns of a manifest")
+    if not isinstance(row.get(SHARED_KEY, {}), dict):
+        raise ArchiveError(f"{name} has a {SHARED_KEY} that is no object; expected layers and members")
+    for column in _MEANING:
+        if column in row:
+            row[column] = _checked(column, row[column], name)
     return row
+
+
+def _checked(column: str, value: Any, name: str) -> str:  # noqa: ANN401 - whatever JSON can hold
+    """What a json says about depth, as a manifest has it; other programs write numbers, of which 0 counts, and null."""
+    text = "" if value is None else str(value)
+    if column in CHOICES:
+        good, expected = text in ("", *CHOICES[column]), " or ".join(map(repr, CHOICES[column]))
+    else:
+        positive = column == "depth_scale"
+        good, expected = not text or _is_number(text, positive), "a number above 0" if positive else "a number"
+    if not good:
+        raise ArchiveError(f"{name} has the {column} {value!r}; expected {expected}")
+    return text
+
+
+def _is_number(text: str, positive: bool) -> bool:
+    try:
+        number = float(text)
+    except ValueError:
+        return False
+    return isfinite(number) and (number > 0 or not positive)
 
 
 def _complete(sample: StoredSample, shared: dict[str, bytes]) -> StoredSample:

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 from hypothesis import given, strategies as st
 
-from fgbgnet.data import Manifest, ShardIndex, pack_shards
+from fgbgnet.data import Manifest, PairedShardDataset, ShardIndex, pack_shards
 from fgbgnet.data.shards import packing
 from fgbgnet.data.shards.names import id_of, key_of, split_member
 from fgbgnet.errors import InvalidArgumentError, ManifestError, MissingFileError, OutputError
@@ -196,8 +196,23 @@ def test_wrong_arguments(quadruples, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_an_index_never_names_what_is_elsewhere(tmp_path, monkeypatch):
+    # An index may come from anywhere; beside it in the current folder "pipe:" would be a command.
+    monkeypatch.chdir(tmp_path)
+    for name in ("pipe:touch here", "../x.tar", "/etc/passwd", "..\\x.tar", "s3://bucket/x.tar", "", 7):
+        shard = {"name": name, "samples": 1, "bytes": 1, "sha256": ""}
+        content = {"format": "fgbgnet-shards", "version": 1, "source": "", "shards": [shard]}
+        (tmp_path / "index.json").write_text(json.dumps(content))
+        with pytest.raises(ManifestError, match="which is not the name of a file beside it"):
+            list(PairedShardDataset("index.json"))
+    assert [path.name for path in tmp_path.iterdir()] == ["index.json"]
+
+
 def test_indexes_that_are_none(tmp_path):
+    shard = {"name": "a.tar", "samples": "3", "bytes": 1, "sha256": ""}
+    wrong = {"format": "fgbgnet-shards", "version": 1, "source": "", "shards": [shard]}
     for content, message in [
+        (json.dumps(wrong), r"is damaged \(a\.tar has '3' samples\)"),
         ("[]", "is no index of shards"),
         ("{", "is no index of shards"),
         ('{"format": "fgbgnet-shards", "version": 9}', "has version 9; this release reads 1"),

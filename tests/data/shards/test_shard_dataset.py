@@ -43,6 +43,7 @@ def packed(quadruples, tmp_path_factory):
     return folder / "out-index.json"
 
 
+LAYERS = ("bg", "fg_bg", "mask", "depth")
 TRANSFORMS = {
     "none": None,
     "evaluation": eval_transform(32),
@@ -372,6 +373,27 @@ def test_samples_that_are_not_whole(tmp_path, png):
     for row in (b"{", b"[]"):
         with pytest.raises(ArchiveError, match=r"x\.tar/a\.json"):
             read(*good, row=row)
+
+
+def test_what_other_programs_say_about_depth(tmp_path, png):
+    def read(**row):
+        files = [("a.json", json.dumps(row).encode()), *((f"a.{layer}.png", png) for layer in LAYERS)]
+        return next(iter(PairedShardDataset(write_tar(tmp_path / "x.tar", files))))
+
+    assert read()["id"] == "a"
+    assert read(id=0)["id"] == "0"
+    # The number 0 is a value; the depth of these files is 0 everywhere.
+    assert read(depth_unit="relative", depth_invalid=None)["depth_valid"].all()
+    assert not read(depth_unit="relative", depth_invalid=0)["depth_valid"].any()
+    for row, message in [
+        ({"depth_unit": "mm"}, r"x\.tar/a\.json has the depth_unit 'mm'; expected 'metres' or 'relative'"),
+        ({"depth_scale": "1 mm"}, "has the depth_scale '1 mm'; expected a number"),
+        ({"depth_scale": 0}, "has the depth_scale 0; expected a number above 0"),
+        ({"depth_invalid": "nan"}, "has the depth_invalid 'nan'; expected a number"),
+        ({"__shared__": ["bg"]}, "has a __shared__ that is no object"),
+    ]:
+        with pytest.raises(ArchiveError, match=message):
+            read(**row)
 
 
 def test_members_that_are_no_files(tmp_path, png):
