@@ -75,6 +75,8 @@ def index_layout(
     ['bg/bg_2.jpg']
     """
     layout = adapt(name if isinstance(name, Layout) else get_layout(name), changes)
+    if layout.note:
+        _log.info("layout %s: %s", layout.name, layout.note)
     with Tree(root, progress) as tree:
         return index_tree(tree, layout, missing)
 
@@ -93,8 +95,6 @@ def adapt(layout: Layout, changes: Mapping[str, Any]) -> Layout:
 
 def index_tree(tree: Tree, layout: Layout, missing: Missing = "error") -> Manifest:
     """Builds a manifest of the files of a tree."""
-    if layout.note:
-        _log.info("layout %s: %s", layout.name, layout.note)
     try:
         if layout.table is not None:
             return table_to_manifest(tree, _table_path(tree, layout.table), layout.table, missing, layout.columns)

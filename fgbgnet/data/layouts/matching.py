@@ -10,6 +10,7 @@ from fgbgnet.data.layouts.columns import further_column, own_columns
 from fgbgnet.data.layouts.matched import Matched, log_unused, missing_message
 from fgbgnet.data.layouts.orders import background_order
 from fgbgnet.data.layouts.patterns import Found, Patterns, find, placeholders
+from fgbgnet.data.layouts.positions import pair_by_position
 from fgbgnet.data.layouts.rules import POSITION, BackgroundRule, Fields, InOrder, takes_columns
 from fgbgnet.data.layouts.tree import Tree
 from fgbgnet.data.layouts.values import (
@@ -123,7 +124,7 @@ def match_found(tree: Tree, found: dict[str, Found], background: Background | No
         if layer == "bg" and background is not None:
             partners[layer], wanted[layer] = _by_rule(tree, frames, found["bg"], background)
         elif layer != "bg" and pair_by == "position":
-            partners[layer], wanted[layer] = _by_position(frames, found[layer])
+            partners[layer], wanted[layer] = pair_by_position(frames, found[layer])
         else:
             _check_shared(frames, found[layer], found[layer].fields.keys() - frames.fields.keys())
             wanted[layer] = {name: frames.fields[name] for name in found[layer].fields}
@@ -200,19 +201,6 @@ def look_up(partners: Found, wanted: dict[str, Values], count: int) -> Indices:
     columns = [partners.fields[name] for name in wanted]
     codes, known = common_codes(list(wanted.values()), columns, (count, len(partners)))
     return first_positions(codes, known)
-
-
-def _by_position(frames: Found, partners: Found) -> tuple[Indices, dict[str, Values]]:
-    shared = [name for name in partners.fields if name in frames.fields]
-    wanted = {name: frames.fields[name] for name in shared} | {POSITION: frames.positions(shared)}
-    columns = [*(partners.fields[name] for name in shared), partners.positions(shared)]
-    codes, known = common_codes(list(wanted.values()), columns, (len(frames), len(partners)))
-    if len(known) != len(codes) or set(codes.tolist()) != set(known.tolist()):
-        raise MissingFileError(
-            f"{len(frames)} frames such as {frames.paths[0]} cannot be paired by position with {len(partners)} files "
-            f"of {partners.layer} such as {partners.paths[0]}: they must be as many"
-        )
-    return first_positions(codes, known), wanted
 
 
 def _by_rule(

@@ -48,8 +48,10 @@ def rule_from_options(
     2
     """
     if size is None:
-        if (first, base, count) != (1, 1, None):
-            raise InvalidArgumentError("block_first, block_base and block_count need block_size: frames per background")
+        if (first, base, count) != (1, 1, None) or (field is not None and order is None):
+            raise InvalidArgumentError(
+                "block_first, block_base, block_count and block_field need block_size: frames per background"
+            )
         if order is None:
             return None
         if field is None:
@@ -57,6 +59,8 @@ def rule_from_options(
                 "order needs block_size, or block_field: the placeholder that holds the place of the background"
             )
         return InOrder(field, None if order == NATURAL else order)
+    if order is not None and first != 1:
+        raise InvalidArgumentError("with order, backgrounds are counted from the first in it; leave out block_first")
     rule = Blocks(size, first if order is None else 0, base, field, count)
     return rule if order is None else InOrder(rule, None if order == NATURAL else order)
 

@@ -159,7 +159,8 @@ def _match_files(files: list[str], segment: str, outer: dict[str, Value]) -> tup
 
 
 def _repeated(value: Value, count: int) -> Values:
-    return np.full(count, value, dtype=np.int64) if isinstance(value, int) else to_strings([value] * count)
+    one = to_values([str(value)])  # more digits than a number holds are text
+    return np.repeat(one, count)
 
 
 def _expand(
@@ -175,7 +176,7 @@ def _expand(
             yield from _expand(tree, folder, rest, fields)
         return
     if not _PLACEHOLDER.search(head):
-        for name in (head, f"{head}.zip"):
+        for name in (head, f"{head}.zip", f"{head}.ZIP"):
             # A segment without placeholder is entered without listing its parent.
             if tree.is_folder(join(path, name)):
                 yield from _expand(tree, join(path, name), rest, fields)

@@ -12,12 +12,12 @@ from fgbgnet.data.layouts.index import index_tree
 from fgbgnet.data.layouts.layout import Layout
 from fgbgnet.data.layouts.matching import Missing
 from fgbgnet.data.layouts.options import command_options
-from fgbgnet.data.layouts.shapes import shape_layouts
+from fgbgnet.data.layouts.shapes import frames_left_out, shape_layouts
 from fgbgnet.data.layouts.tree import Tree
 from fgbgnet.data.layouts.trials import MIN_COVERAGE, PARTNERS, Candidate, Finder, spread, try_layout
 from fgbgnet.data.layouts.values import Indices, to_strings
 from fgbgnet.data.manifest import Manifest
-from fgbgnet.errors import ManifestError
+from fgbgnet.errors import ManifestError, MissingFileError
 from fgbgnet.types import PathInput
 
 MAX_RESIDUAL = 12.0
@@ -45,12 +45,14 @@ class Proposal:
         manifest: The manifest of the data.
         pairs: Five frames, with their backgrounds and residuals.
         also: Names of further layouts that pair the same files.
+        left_out: Pictures that are called like frames, but are none of this layout.
     """
 
     layout: Layout
     manifest: Manifest
     pairs: list[Pair]
     also: list[str]
+    left_out: list[str]
 
     @property
     def mirrored(self) -> bool:
@@ -68,6 +70,10 @@ class Proposal:
             f"  {pair.fg_bg}  <-  {pair.bg}   {pair.residual.plain:.1f}   {pair.residual.mirrored:.1f}"
             for pair in self.pairs
         ]
+        if self.layout.note:
+            lines.append(f"Mind: {self.layout.note}")
+        if self.left_out:
+            lines.append(f"Left out: {len(self.left_out)} pictures called like frames, such as {self.left_out[0]}")
         if self.mirrored:
             lines.append("The backgrounds are mirrored with respect to the frames: mend them before you train.")
         return "\n".join(lines)
@@ -106,6 +112,8 @@ def propose_layout(root: PathInput, *, missing: Missing = "error", progress: boo
 
 
 def _propose(tree: Tree, missing: Missing) -> Proposal:
+    if not tree.is_folder(""):
+        raise MissingFileError(f"no folder or zip archive at {tree.root}; give the one that holds the data")
     finder = Finder(tree)
     candidates = _by_names(finder)
     if not candidates:
@@ -121,10 +129,25 @@ def _propose(tree: Tree, missing: Missing) -> Proposal:
         fitting = _by_pictures([c for c in everything if c is not None], evidence)
     chosen = fitting[0]
     manifest = index_tree(tree, chosen.layout, missing)
+    left_out = [] if chosen.layout.table else _left_out(tree, chosen.layout, manifest)
     rows = spread(len(manifest), _SHOWN)
     columns = [manifest.column(name)[rows].tolist() for name in ("bg", "fg_bg", "mask")]
     pairs = [Pair(fg_bg, bg, evidence.residual(bg, fg_bg, mask)) for bg, fg_bg, mask in zip(*columns, strict=True)]
-    return Proposal(chosen.layout, manifest, pairs, [c.layout.name for c in fitting[1:] if c.layout.name in LAYOUTS])
+    also = [c.layout.name for c in fitting[1:] if c.layout.name in LAYOUTS]
+    return Proposal(chosen.layout, manifest, pairs, also, left_out)
+
+
+def _left_out(tree: Tree, layout: Layout, manifest: Manifest) -> list[str]:
+    """Pictures that are called like frames and that a layout passes over; an error where they are many."""
+    left_out = frames_left_out(tree, {path for name in ("fg_bg", *PARTNERS) for path in manifest.column(name).tolist()})
+    if len(left_out) > max(1, (1 - MIN_COVERAGE) * len(manifest)):
+        raise ManifestError(
+            f"{command_options(layout)} fits {len(manifest)} frames such as {manifest.column('fg_bg')[0]}, but leaves "
+            f"out {len(left_out)} pictures that are called like frames, too, such as {left_out[0]}. Give patterns that "
+            "match all of them, start from a folder that holds no others, or, if these frames are all, index with "
+            "these options"
+        )
+    return left_out
 
 
 def _by_names(finder: Finder) -> list[Candidate]:

@@ -156,9 +156,10 @@ def _number(fields: Mapping[str, Any], field: str | None, base: int, rule: str) 
     number = fields.get(name)
     if not (isinstance(number, int) or (isinstance(number, np.ndarray) and number.dtype.kind == "i")):
         known = ", ".join(f"{{{key}}} = {_sample(fields[key])!r}" for key in own)
+        fix = "InOrder('...')" if rule == "InOrder" else f"{rule}(field=...)"
         raise ManifestError(
             f"{rule} needs the number of a frame in {{{name}}}, but the name gives {known or 'nothing'}; name the "
-            f"placeholder with {rule}(field=...)"
+            f"placeholder with {fix}"
         )
     if np.size(number) and np.min(number) < base:
         raise ManifestError(f"frame {np.min(number)} lies before the first one, {base}; set {rule}(base=...)")

@@ -13,9 +13,13 @@ from fgbgnet.data.layouts.layout import Layout
 from fgbgnet.data.layouts.patterns import find
 from fgbgnet.data.layouts.rules import Blocks, InOrder
 from fgbgnet.data.layouts.tree import Tree, join
+from fgbgnet.data.layouts.values import natural_key
 
 SHAPE = "patterns"
 """Name of the layouts that are read off the names."""
+
+NUMBER = "\0"
+"""Stands for a number in a shape; no name of a file holds it."""
 
 _SUFFIX = re.compile(r"\.(?:jpe?g|png|bmp|webp|tiff?|npy)$", re.IGNORECASE)
 _SIZES = (1, 2, 4, 5, 8, 10, 16, 20, 25, 40, 50, 100, 200, 400, 500, 800, 1000, 2000, 4000, 5000, 8000)
@@ -31,7 +35,7 @@ _FRAME = re.compile(r"overla|compos|image|img|frame|picture|photo|input|scene")
 
 @dataclass(frozen=True)
 class _Shape:
-    """A pattern with ``#`` for every number, and about how many files have it."""
+    """A pattern with `NUMBER` for every number, and about how many files have it."""
 
     text: str
     count: int
@@ -41,7 +45,7 @@ class _Shape:
     @property
     def numbers(self) -> int:
         """How many values there are in it."""
-        return self.text.count("#") + self.free
+        return self.text.count(NUMBER) + self.free
 
 
 def shape_layouts(tree: Tree) -> Iterator[Layout]:
@@ -93,6 +97,25 @@ def _with_backgrounds(
                     yield layout(pattern, Blocks(size, first, base, field, turns), f"{how}, backgrounds from {first}")
 
 
+def frames_left_out(tree: Tree, used: set[str]) -> list[str]:
+    """Pictures that are called like frames, but are not among those used; in natural order."""
+    folders = [folder for folder in tree.walk() if tree.files(folder)]
+    start = len(_common_folders([join(folder, "x") for folder in folders]))
+    layers: dict[str, str | None] = {}
+    left_out = []
+    for folder in folders:
+        for name in filter(_SUFFIX.search, tree.files(folder)):
+            path = join(folder, name)
+            if path in used:
+                continue
+            shape = re.sub(r"\d+", NUMBER, path[start:])
+            if shape not in layers:
+                layers[shape] = _layer_of(shape.lower())
+            if layers[shape] == "fg_bg":
+                left_out.append(path)
+    return sorted(left_out, key=natural_key)
+
+
 def _shapes(tree: Tree) -> list[_Shape]:
     counts: Counter[str] = Counter()
     free: Counter[str] = Counter()
@@ -100,8 +123,8 @@ def _shapes(tree: Tree) -> list[_Shape]:
         names = tree.files(folder)
         step = max(1, len(names) // _SAMPLED)
         sample = [name for name in names[::step] if _SUFFIX.search(name)]
-        shapes = Counter(re.sub(r"\d+", "#", name) for name in sample)
-        where = re.sub(r"\d+", "#", folder)
+        shapes = Counter(re.sub(r"\d+", NUMBER, name) for name in sample)
+        where = re.sub(r"\d+", NUMBER, folder)
         if len(shapes) > _FREE and len(shapes) > len(sample) // 2:
             free[join(where, "")] += len(names)
             continue
@@ -154,7 +177,7 @@ def _layer_of(path: str) -> str | None:
 
 def _pattern(shape: _Shape, names: list[str]) -> str:
     values = iter(names)
-    pieces = shape.text.split("#")
+    pieces = shape.text.split(NUMBER)
     text = pieces[0] + "".join(f"{{{next(values)}:\\d+}}{piece}" for piece in pieces[1:])
     return join(text, f"{{{next(values)}}}.*") if shape.free else text
 

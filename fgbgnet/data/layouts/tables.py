@@ -57,6 +57,7 @@ def read_table(
     delimiter: str | None = None,
     root: PathInput | None = None,
     missing: str = "error",
+    progress: bool = False,
     **constants: Any,  # noqa: ANN401 - further columns of the manifest
 ) -> Manifest:
     r"""Builds a manifest from a table that another project keeps of its files.
@@ -72,6 +73,7 @@ def read_table(
         delimiter: What separates values; None: the one of comma, semicolon, tab and bar that is most in the header.
         root: Folder that paths start from; that of the table by default.
         missing: ``"drop"`` leaves out rows whose files are not there.
+        progress: Whether long listings show their progress on a terminal.
         **constants: Further columns of the manifest, such as ``depth_unit="metres"``.
 
     Raises:
@@ -87,7 +89,9 @@ def read_table(
     ['1.jpg']
     """
     where = Path(root) if root is not None else Path(path).parent
-    return table_to_manifest(Tree(where), path, Table("", columns or {}, archives or {}, delimiter), missing, constants)
+    table = Table("", columns or {}, archives or {}, delimiter)
+    with Tree(where, progress) as tree:
+        return table_to_manifest(tree, path, table, missing, constants)
 
 
 def table_to_manifest(
@@ -103,13 +107,14 @@ def table_to_manifest(
         _existing(column, stored, path)
     chosen = _choose(stored, table, path)
     lookup, rows, gaps = Lookup(tree), {}, []
+    meant: dict[str, str] = {}
     for name, column in chosen.items():
         values = stored[column]
         if name in LAYERS:
             if name in table.archives:
                 archives = stored[table.archives[name]]
                 values = [join(archive, value) for archive, value in zip(archives, values, strict=True)]
-            found = _resolve(lookup, values, name)
+            found = _resolve(lookup, values, name, meant)
             gaps += [(i, name, values[i]) for i, place in enumerate(found) if place is None]
             values = [place or "" for place in found]
         rows[name] = values
@@ -168,16 +173,18 @@ def _existing(column: str, stored: Mapping[str, Any], path: PathInput) -> str:
     return column
 
 
-def _resolve(lookup: Lookup, values: list[str], layer: str) -> list[str | None]:
-    """Files that the paths mean; each different path is looked for once."""
+def _resolve(lookup: Lookup, values: list[str], layer: str, meant: dict[str, str]) -> list[str | None]:
+    """Files that the paths mean; each different path is looked for once.
+
+    ``meant`` holds the paths of all layers by the file that they mean, and gets those of this one.
+    """
     known = {value: "" if layer == "depth" and not value else lookup.find(value) for value in dict.fromkeys(values)}
-    meant: dict[str, str] = {}
     for value, place in known.items():
         other = meant.setdefault(place, value) if place else value
         if other != value:
             raise ManifestError(
                 f"{other} and {value} of {layer} would both mean {place}; set root=... to the folder that the paths "
-                "start from"
+                "start from, or complete the files"
             )
     return [known[value] for value in values]
 

@@ -120,7 +120,10 @@ class Tree:
         full = join(self.root, path, name)
         if not os.path.islink(full):  # noqa: PTH114
             return False
-        return os.path.realpath(join(self.root, path)).startswith(os.path.realpath(full))
+        target = os.path.join(os.path.realpath(full), "")  # noqa: PTH118 - ends with a separator
+        parts = path.split("/") if path else []
+        above = (join(self.root, *parts[:depth]) for depth in range(len(parts) + 1))
+        return any(os.path.join(os.path.realpath(folder), "").startswith(target) for folder in above)  # noqa: PTH118
 
     def _list(self, path: str) -> None:
         if path in self._folders or path in self._files:

@@ -315,3 +315,94 @@ def test_numbers_too_long_for_64_bits_are_still_numbers(tmp_path):
     touch(tmp_path, "b.jpg", f"f/{long}.jpg", "f/7.jpg", f"m/000{long}.png", "m/07.png")
     manifest = match_patterns(tmp_path, "b.jpg", "f/{n}.jpg", "m/{n}.png")
     assert paths(manifest, "fg_bg", "mask") == [("f/7.jpg", "m/07.png"), (f"f/{long}.jpg", f"m/000{long}.png")]
+
+
+def numbered(root, count):
+    touch(root, *(f"f/{n}.jpg" for n in range(count)), *(f"m/{n}.png" for n in range(count)))
+
+
+def in_order(root, order, bg="bg/{b}.jpg"):
+    rule = InOrder(Blocks(1, first=0, base=0), order)
+    return match_patterns(root, bg, "f/{n}.jpg", "m/{n}.png", background=rule).column("bg").tolist()
+
+
+@pytest.mark.parametrize("header", ["", "position,bg\n", "n,scene\n"])
+def test_numbers_beside_an_order_are_not_taken_for_backgrounds_with_such_names(tmp_path, header):
+    numbered(tmp_path, 3)
+    touch(tmp_path, *(f"bg/{b}.jpg" for b in range(3)))
+    (tmp_path / "order.csv").write_text(header + "0,2.jpg\n1,0.jpg\n2,1.jpg\n")
+    assert in_order(tmp_path, "order.csv") == ["bg/2.jpg", "bg/0.jpg", "bg/1.jpg"]
+
+
+def test_an_order_with_two_columns_that_may_be_meant(tmp_path):
+    numbered(tmp_path, 3)
+    touch(tmp_path, *(f"bg/{b}.jpg" for b in range(3)))
+    (tmp_path / "order.csv").write_text("0,2\n1,0\n2,1\n")
+    with pytest.raises(ManifestError, match=r"2 columns that may be names .*'0' and '2'; keep one, or write .*suffix"):
+        in_order(tmp_path, "order.csv")
+    (tmp_path / "order.csv").write_text("n,bg\n0,2\n1,0\n2,1\n")
+    assert in_order(tmp_path, "order.csv") == ["bg/2.jpg", "bg/0.jpg", "bg/1.jpg"]
+
+
+def test_an_order_of_backgrounds_whose_names_start_again_in_every_folder(tmp_path):
+    numbered(tmp_path, 2)
+    touch(tmp_path, "bg/x/1.jpg", "bg/y/1.jpg")
+    for order in (["y/1.jpg", "x/1.jpg"], ["/content/bg/y/1.jpg", "/content/bg/x/1"]):
+        assert in_order(tmp_path, order, "bg/{room}/{b}.jpg") == ["bg/y/1.jpg", "bg/x/1.jpg"]
+    with pytest.raises(ManifestError, match=r"entry 1 .*'1\.jpg', which several backgrounds are called"):
+        in_order(tmp_path, ["y/1.jpg", "1.jpg"], "bg/{room}/{b}.jpg")
+
+
+@pytest.mark.parametrize("first", [0, 1, 7])
+def test_gaps_show_when_pairs_are_found_by_position(tmp_path, first):
+    touch(tmp_path, "room.jpg", *(f"f/shot{n}.jpg" for n in (1, 2, 3, 5, 6, 7)))
+    touch(tmp_path, *(f"m/{n + first}.png" for n in (1, 2, 3, 4, 6, 7)))
+    with pytest.raises(MissingFileError, match=rf"f/shot5\.jpg would get m/{4 + first}\.png as its mask"):
+        match_patterns(tmp_path, "room.jpg", "f/{frame}", "m/{file}", pair_by="position")
+    (tmp_path / f"m/{4 + first}.png").rename(tmp_path / f"m/{5 + first}.png")
+    manifest = match_patterns(tmp_path, "room.jpg", "f/{frame}", "m/{file}", pair_by="position")
+    assert manifest.column("mask").tolist() == [f"m/{n + first}.png" for n in (1, 2, 3, 5, 6, 7)]
+
+
+def test_positions_within_folders_may_be_numbered_anew(tmp_path):
+    """Frames are numbered through, masks start again in every folder."""
+    rows = [(f"f/{b}/{5 * b + n}.jpg", f"m/{b}/{n}.png") for b in (0, 1) for n in range(1, 6)]
+    touch(tmp_path, "room.jpg", *(path for row in rows for path in row))
+    manifest = match_patterns(tmp_path, "room.jpg", "f/{b}/{frame}", "m/{b}/{file}", pair_by="position")
+    assert paths(manifest, "fg_bg", "mask") == rows
+
+
+def test_folders_with_numbers_too_long_for_64_bits(tmp_path):
+    long = "9" * 25
+    touch(tmp_path, "b.jpg", f"f/{long}/1.jpg", f"m/00{long}/1.png")
+    manifest = match_patterns(tmp_path, "b.jpg", "f/{shot}/{n}.jpg", "m/{shot}/{n}.png")
+    assert manifest.column("mask").tolist() == [f"m/00{long}/1.png"]
+
+
+def test_links_to_folders_with_similar_names_are_followed(tmp_path):
+    touch(tmp_path, "room.jpg", "set2/f/1.jpg", "set/1.png")
+    (tmp_path / "set2" / "m").symlink_to(tmp_path / "set")
+    manifest = match_patterns(tmp_path, "room.jpg", "**/f/{n}.jpg", "**/m/{n}.png")
+    assert manifest.column("mask").tolist() == ["set2/m/1.png"]
+
+
+def test_links_that_lead_to_each_other_do_not_loop(tmp_path):
+    touch(tmp_path, "room.jpg", "a/f/1.jpg", "b/m/1.png")
+    (tmp_path / "a" / "other").symlink_to(tmp_path / "b")
+    (tmp_path / "b" / "other").symlink_to(tmp_path / "a")
+    manifest = match_patterns(tmp_path, "room.jpg", "a/**/f/{n}.jpg", "b/**/m/{n}.png")
+    assert paths(manifest, "fg_bg", "mask") == [("a/f/1.jpg", "b/m/1.png")]
+
+
+def test_archives_whose_suffix_is_written_large(tmp_path):
+    with zipfile.ZipFile(tmp_path / "Daten ü.ZIP", "w") as archive:
+        for name in ("room.jpg", "f/1.jpg", "m/1.png"):
+            archive.writestr(name, b"")
+    manifest = match_patterns(tmp_path, "Daten ü/room.jpg", "Daten ü/f/{n}.jpg", "Daten ü/m/{n}.png")
+    assert manifest.column("fg_bg").tolist() == ["Daten ü.ZIP/f/1.jpg"]
+
+
+def test_a_place_that_is_no_number_tells_how_to_name_another(tmp_path):
+    touch(tmp_path, "bg/1.jpg", "f/a.jpg", "m/a.png")
+    with pytest.raises(ManifestError, match=r"InOrder needs .*\{n\} = 'a'.*with InOrder\('\.\.\.'\)"):
+        match_patterns(tmp_path, "bg/{b}.jpg", "f/{n}.jpg", "m/{n}.png", background=InOrder("n"))

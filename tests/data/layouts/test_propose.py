@@ -174,3 +174,40 @@ def test_a_zip_archive_may_be_the_root(tmp_path):
     assert proposal.layout.name == "F"
     assert command_options(proposal.layout) == "--layout F"
     assert proposal.manifest.column("bg").tolist() == [row.bg for row in mini.rows]
+
+
+@pytest.mark.parametrize("other", ["img/{n}_flip.png", "img/{n}.PNG", "img/more/{n}.png"])
+def test_half_of_the_frames_are_not_passed_over_in_silence(other, tmp_path):
+    rows = [
+        Row((f"img/{n}.png", other.format(n=n))[n % 2], f"bg/{n // 10}.png", f"mask/{n}.png", "") for n in range(10, 40)
+    ]
+    build(tmp_path, Miniature(rows), painter())
+    with pytest.raises(ManifestError, match=r"fits 15 frames such as .*leaves out 15 pictures .*such as img/"):
+        propose_layout(tmp_path)
+
+
+def test_a_single_stray_picture_is_told(tmp_path):
+    rows = [Row(f"img/{n}.png", f"bg/{n // 10}.png", f"mask/{n}.png", "") for n in range(10, 40)]
+    build(tmp_path, Miniature(rows, {"img/contact sheet.png": b""}), painter())
+    proposal = propose_layout(tmp_path)
+    assert len(proposal.manifest) == 30
+    assert proposal.left_out == ["img/contact sheet.png"]
+    assert "Left out: 1 pictures called like frames, such as img/contact sheet.png" in proposal.summary()
+
+
+def test_what_is_known_of_a_layout_is_told_and_nothing_of_others(tmp_path, caplog):
+    build(tmp_path, stray_backgrounds(MINIATURES["A"]()), painter())
+    with caplog.at_level("INFO", "fgbgnet"):
+        assert "Mind: labels.txt is wrong for part 2" in propose_layout(tmp_path).summary()
+    assert "layout V" not in caplog.text
+
+
+def test_a_sign_that_patterns_use_for_nothing(tmp_path):
+    rows = [Row(f"img/shot #{n}.png", "bg/room#.png", f"mask/#{n}.png", "") for n in (1, 2)]
+    build(tmp_path, Miniature(rows), painter())
+    assert propose_layout(tmp_path).manifest.column("mask").tolist() == ["mask/#1.png", "mask/#2.png"]
+
+
+def test_no_data(tmp_path):
+    with pytest.raises(MissingFileError, match=r"no folder or zip archive at .*nowhere"):
+        propose_layout(tmp_path / "nowhere")

@@ -123,3 +123,10 @@ def test_what_is_no_table(tmp_path, content, options, error, message):
 def test_a_folder_is_no_table(tmp_path):
     with pytest.raises(PictureError, match="is a folder"):
         read_table(tmp_path)
+
+
+def test_a_frame_is_never_taken_for_a_mask_that_is_missing(tmp_path):
+    touch(tmp_path, "bg/1.jpg", "1.png")
+    (tmp_path / "t.csv").write_text("bg,fg_bg,mask\nbg/1.jpg,1.png,mask/1.png\n")
+    with pytest.raises(ManifestError, match=r"1\.png and mask/1\.png of mask would both mean 1\.png"):
+        read_table(tmp_path / "t.csv")
