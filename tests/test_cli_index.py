@@ -75,8 +75,8 @@ def test_a_layout_with_other_parts(numbered, tmp_path):
     assert manifest.column("bg").tolist()[19:21] == ["data/bg/1.png", "data/bg/2.png"]
 
 
-def test_list(tmp_path, capsys):
-    assert call(tmp_path, "--layout", "list") == 0
+def test_list(capsys):
+    assert call("--layout", "list") == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(LAYOUTS)
 
 
@@ -90,7 +90,9 @@ def test_list(tmp_path, capsys):
         (["--layout", "patterns"], "needs --bg"),
         (["--bg", "bg/{b}.png"], "fg_bg=..."),
         ([*PATTERNS, "--block_first", "0"], "need block_size"),
+        ([*PATTERNS, "--block_field", "n"], "need block_size"),
         ([*PATTERNS, "--order", "natural"], "order needs block_size"),
+        ([*PATTERNS, "--order", "natural", "--block_size", "10", "--block_first", "5"], "leave out block_first"),
         ([*PATTERNS, "--block_size", "0"], "size is 0"),
         ([*PATTERNS, "--block_size", "5"], "partners are missing"),
         ([*PATTERNS, "--block_size", "10", "--depth_unit", "feet"], "'feet'"),
@@ -115,3 +117,8 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(options, words, numbered, t
 def test_without_an_output_nothing_is_done(numbered, capsys):
     assert call(numbered) == 2
     assert "--out is missing" in capsys.readouterr().err
+
+
+def test_no_data(tmp_path, capsys):
+    assert call("--out", tmp_path / "m.csv") == 2
+    assert "--data is missing" in capsys.readouterr().err

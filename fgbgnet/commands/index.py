@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def index(
-    data: str,
+    data: str | None = None,
     out: str | None = None,
     layout: str | None = None,
     bg: str | None = None,
@@ -65,6 +65,8 @@ def index(
     if layout == "list":
         print("\n".join(f"{name:3} {known.meaning}" for name, known in LAYOUTS.items()))
         return
+    if data is None:
+        raise InvalidArgumentError("--data is missing; it names the folder or zip archive of the data")
     if out is None:
         raise InvalidArgumentError("--out is missing; it names the manifest to write, such as manifest.csv")
     check_output(out, folder=False)
@@ -104,7 +106,7 @@ def _from_table(
         raise InvalidArgumentError("--table lists the files; leave out --layout, patterns and rules")
     delimiter = "\t" if delimiter in ("tab", "\\t") else delimiter
     return read_table(
-        table, _pairs(columns, "columns"), _pairs(archives, "archives"), delimiter, data, missing, **constants
+        table, _pairs(columns, "columns"), _pairs(archives, "archives"), delimiter, data, missing, True, **constants
     )
 
 
