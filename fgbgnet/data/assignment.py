@@ -1,6 +1,7 @@
 """Which side of a split a group stands on."""
 
 import math
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -112,8 +113,9 @@ def _join(codes: Codes, names: list[str], kind: str, seed: int, merge: Sequence[
     leads = connected(pairs, len(names))[rank]
     leaders, of_group = np.unique(leads, return_inverse=True)
     lead_names = [names[order[leader]] for leader in leaders]
-    # 53 bits: exact as a float on every platform.
-    places = np.array([(hash64(f"{seed}/{kind}/{name}") >> 11) / 2**53 for name in lead_names])
+    # One form of accented letters, of which file systems use two; 53 bits are exact as a float on every platform.
+    keys = [unicodedata.normalize("NFC", f"{seed}/{kind}/{name}") for name in lead_names]
+    places = np.array([(hash64(key) >> 11) / 2**53 for key in keys])
     return Units(of_group, places, np.bincount(of_group[codes], minlength=len(leaders)), lead_names)
 
 

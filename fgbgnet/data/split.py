@@ -209,14 +209,14 @@ def seeded_split(
 
 def load_split(
     dataset: DatasetT,
-    names: Sequence[str] | None = None,
+    names: str | Sequence[str] | None = None,
     transforms: Sequence[SampleTransform | None] | None = None,
 ) -> Split[DatasetT]:
     """Divides a data set as its manifest says, in the column ``split``.
 
     Args:
         dataset: A `PairedFgBgDataset`, or anything else with a ``manifest``.
-        names: Sides that are wanted, in this order; by default all: train, val, test, then others by name.
+        names: Side or sides that are wanted, in this order; by default all: train, val, test, then others by name.
         transforms: One per side; by default each keeps the transform of ``dataset``.
 
     Raises:
@@ -238,7 +238,7 @@ def load_split(
             "the data set has no split: its manifest has no column 'split', or an empty one. Write one with "
             "seeded_split(...).save(path), or on the command line with fgbgnet split"
         )
-    wanted = tuple(there) if names is None else tuple(names)
+    wanted = tuple(there) if names is None else (names,) if isinstance(names, str) else tuple(names)
     for name in wanted:
         if name not in there:
             raise UnknownNameError("side of the split", str(name), there)

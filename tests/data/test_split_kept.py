@@ -1,6 +1,7 @@
 """Splits that are written down, kept when data are added, stratified, and do not part near-duplicates."""
 
 import pickle
+import unicodedata
 from collections import Counter
 
 import numpy as np
@@ -63,6 +64,7 @@ def test_sides_can_be_chosen_when_loading():
     assert chosen[0].group_ids("bg").tolist() == ["1"]
     assert chosen[0].transform is small
     assert chosen.dropped == 3
+    assert load_split(dataset, "test")[0].ids.tolist() == chosen[0].ids.tolist()
     assert (
         pickle.loads(pickle.dumps(chosen)).summary()
         == "split of the manifest: test 1 (100.0%); 3 of 4 samples belong to none of them"
@@ -239,6 +241,16 @@ def test_golden_values():
     }
     for name, split in found.items():
         assert " ".join(group_sides(split)[str(b)] for b in range(12)) == expected[name], name
+
+
+def test_both_forms_of_an_accented_name_are_one():
+    composed = [f"caf\N{LATIN SMALL LETTER E WITH ACUTE}_{n}" for n in range(40)]
+    apart = [unicodedata.normalize("NFD", name) for name in composed]
+    assert composed != apart
+    sides = [
+        seeded_split(make([(name, 0) for name in names]), (0.5, 0.5)).column.tolist() for names in (composed, apart)
+    ]
+    assert sides[0] == sides[1]
 
 
 # Near-duplicates
