@@ -13,7 +13,7 @@ from typing import IO, Any, NamedTuple
 from fgbgnet.data.layouts.values import natural_key
 from fgbgnet.data.shards.index import ShardIndex
 from fgbgnet.data.storage import nearest_on_disk
-from fgbgnet.errors import ArchiveError, InvalidArgumentError, MissingExtraError, MissingFileError
+from fgbgnet.errors import ArchiveError, FgBgError, InvalidArgumentError, MissingExtraError, MissingFileError
 from fgbgnet.types import PathInput
 
 _PIPE = "pipe:"
@@ -94,14 +94,14 @@ def _choices(inside: str, text: str) -> list[str]:
 def _expand_pattern(name: str) -> list[Source]:
     if not re.search(r"[*?\[]", name):
         return [Source(name, None)]
-    if _is_url(name):
-        system, path = _file_system(name)
-        names = [system.unstrip_protocol(found) for found in system.glob(path)]
-    else:
-        names = [name] if os.path.exists(name) else glob.glob(name, recursive=True)  # noqa: PTH110, PTH207
+    names = _glob_url(name) if _is_url(name) else _glob_local(name)
     if not names:
         raise MissingFileError(f"no shard matches {name}")
     return [Source(found, None) for found in sorted(names, key=natural_key)]
+
+
+def _glob_local(name: str) -> list[str]:
+    return [name] if os.path.exists(name) else glob.glob(name, recursive=True)  # noqa: PTH110, PTH207
 
 
 def _read_index(path: str) -> list[Source]:
@@ -152,14 +152,29 @@ def _run(command: str) -> Iterator[IO[bytes]]:
         while process.stdout.read(_DRAIN):  # programs mind when nobody reads to the end
             pass
         code = process.wait()
-    except BaseException:
+    except BaseException as error:
+        code = _ended_by_itself(process) if isinstance(error, ArchiveError) else 0
         _end(process)
+        if code:  # which is why the shard is not whole
+            raise _failed(command, code) from error
         raise
     finally:
         process.stdout.close()
         process.wait()
     if code:
-        raise ArchiveError(f"the command {command!r} ended with exit code {code}; its shard may be incomplete")
+        raise _failed(command, code)
+
+
+def _ended_by_itself(process: subprocess.Popen[bytes]) -> int:
+    """Exit code; 0 if the command still runs a moment after its output was found to be broken."""
+    try:
+        return process.wait(timeout=1)
+    except subprocess.TimeoutExpired:
+        return 0
+
+
+def _failed(command: str, code: int) -> ArchiveError:
+    return ArchiveError(f"the command {command!r} ended with exit code {code}; its shard may be incomplete")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -175,9 +190,27 @@ def _is_url(text: str) -> bool:
 
 
 def _open_url(url: str) -> IO[bytes]:
-    system, path = _file_system(url)
-    file: IO[bytes] = system.open(path, "rb")
-    return file
+    with _remote(url):
+        system, path = _file_system(url)
+        file: IO[bytes] = system.open(path, "rb")
+        return file
+
+
+def _glob_url(url: str) -> list[str]:
+    with _remote(url):
+        system, path = _file_system(url)
+        return [system.unstrip_protocol(found) for found in system.glob(path)]
+
+
+@contextmanager
+def _remote(url: str) -> Iterator[None]:
+    """One kind of error for what file systems of all kinds raise, such as where there are no credentials."""
+    try:
+        yield
+    except (OSError, FgBgError):
+        raise
+    except Exception as error:
+        raise ArchiveError(f"{url} cannot be opened ({type(error).__name__}: {error})") from error
 
 
 def _file_system(url: str) -> tuple[Any, str]:

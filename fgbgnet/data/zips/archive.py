@@ -93,12 +93,14 @@ class Archive:
         """Names in every folder; listed once, because archives of 100,000 members are asked often."""
         folders: dict[str, dict[str, None]] = {"": {}}
         for member in self.directory:
-            parts = member.rstrip("/").split("/")
-            last = len(parts) if member.endswith("/") else len(parts) - 1
-            for depth, name in enumerate(parts):
-                folders.setdefault("/".join(parts[:depth]), {})[name] = None
-                if depth < last:
-                    folders.setdefault("/".join(parts[: depth + 1]), {})
+            path = member.rstrip("/")
+            parent, _, name = path.rpartition("/")
+            inside = folders.get(parent)
+            if inside is None:
+                inside = _add_folder(folders, parent)
+            inside[name] = None
+            if path != member and path not in folders:
+                folders[path] = {}
         return folders
 
     def _read_at(self, size: int, offset: int) -> bytes:
@@ -124,6 +126,15 @@ class _SeekAndRead:
             return os.read(descriptor, size)
 
 
+def _add_folder(folders: dict[str, dict[str, None]], path: str) -> dict[str, None]:
+    """Adds a folder and those that it lies in; gives what is inside."""
+    parent, _, name = path.rpartition("/")
+    outer = folders.get(parent)
+    (_add_folder(folders, parent) if outer is None else outer)[name] = None
+    inside = folders[path] = {}
+    return inside
+
+
 def file_version(status: os.stat_result) -> tuple[int, int, int]:
     """What changes when another file takes a file's place."""
     return status.st_mtime_ns, status.st_size, status.st_ino
@@ -142,7 +153,9 @@ def _check_readable(member: Member) -> None:
             f"{member.name} is packed with {kind}, which is not supported; expected stored, deflate or bzip2. Make the "
             "archive again, for one with zip -0"
         )
-    archive_limits().check(member.name, member.packed, member.size)
+    if member.method == _STORED and member.packed != member.size:
+        raise damaged(f"{member.name} is stored as it is, but should have {member.packed} and {member.size} bytes")
+    archive_limits().check(member.name, member.packed, max(member.size, member.packed))
 
 
 def _content_start(block: bytes, member: Member) -> int:

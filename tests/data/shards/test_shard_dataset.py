@@ -243,6 +243,20 @@ def test_remote_shards(packed):
         order(PairedShardDataset("nosuch://x.tar"))
 
 
+def test_what_remote_file_systems_raise(packed):
+    import fsspec
+
+    class Locked(fsspec.AbstractFileSystem):
+        protocol = "locked"
+
+        def open(self, path, mode):
+            raise RuntimeError("no credentials")
+
+    fsspec.register_implementation("locked", Locked, clobber=True)
+    with pytest.raises(ArchiveError, match=r"locked://x\.tar cannot be opened \(RuntimeError: no credentials\)"):
+        order(PairedShardDataset("locked://x.tar"))
+
+
 def test_without_the_package_for_remote_shards(monkeypatch):
     monkeypatch.setitem(sys.modules, "fsspec.core", None)
     with pytest.raises(MissingExtraError, match=r"needs the extra 'remote'"):
@@ -254,6 +268,11 @@ def test_commands(packed):
     assert len(order(PairedShardDataset(f"pipe:cat {shard} | tee /dev/null"))) == 3
     with pytest.raises(ArchiveError, match=r"ended with exit code 3; its shard may be incomplete"):
         order(PairedShardDataset(f"pipe:cat {shard}; exit 3"))
+    # The reason, not what follows from it.
+    with pytest.raises(ArchiveError, match=r"'head -c 9000 .*; exit 3' ended with exit code 3"):
+        order(PairedShardDataset(f"pipe:head -c 9000 {shard}; exit 3"))
+    with pytest.raises(ArchiveError, match=r"pipe:head .* is truncated"):
+        order(PairedShardDataset(f"pipe:head -c 9000 {shard}"))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")

@@ -179,6 +179,20 @@ def test_a_member_that_unpacks_to_more_than_it_declares(write):
         read_bytes(write(empty) / "a.png")
 
 
+def test_a_member_that_has_more_bytes_than_it_declares(write, limits):
+    path = write(Entry(b"a.png", bytes(10_000_000), size=100, crc=zlib.crc32(bytes(100))))
+    tracemalloc.start()
+    with pytest.raises(ArchiveError, match=r"a\.png is stored as it is, but should have 10000000 and 100 bytes"):
+        read_bytes(path / "a.png")
+    limits(max_member=1_000_000)
+    path = write(Entry(b"b.png", b"", method=8, packed=bytes(10_000_000), size=100, crc=0))
+    tracemalloc.reset_peak()
+    with pytest.raises(ArchiveError, match=r"b\.png .*at most"):
+        read_bytes(path / "b.png")
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000  # none of it was read
+    tracemalloc.stop()
+
+
 def test_members_that_overlap(write):
     # As in the bombs of D. Fifield: many entries, one content.
     bomb = [Entry(b"0.png", bytes(1000))] + [Entry(b"%d.png" % n, bytes(1000), offset=0) for n in range(1, 5)]
