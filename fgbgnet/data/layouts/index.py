@@ -97,7 +97,7 @@ def index_tree(tree: Tree, layout: Layout, missing: Missing = "error") -> Manife
     """Builds a manifest of the files of a tree."""
     try:
         if layout.table is not None:
-            return table_to_manifest(tree, _table_path(tree, layout.table), layout.table, missing, layout.columns)
+            return table_to_manifest(tree, table_path(tree, layout.table), layout.table, missing, layout.columns)
         matched = match_tree(tree, patterns_of(layout), layout.background, layout.pair_by)
         columns: dict[str, Any] = dict(layout.columns)
         if layout.flip is not None:
@@ -123,7 +123,12 @@ def patterns_of(layout: Layout) -> dict[str, Patterns]:
     return patterns if not layout.depth else patterns | {"depth": layout.depth}
 
 
-def _table_path(tree: Tree, table: Table) -> str:
+def table_path(tree: Tree, table: Table) -> str:
+    """Where the table of a layout lies: at one of its places, or anywhere below the root.
+
+    Raises:
+        MissingFileError: If it is not there.
+    """
     candidates = [table.path] if isinstance(table.path, str) else list(table.path)
     for candidate in candidates:
         folder, _, name = candidate.rpartition("/")
@@ -142,4 +147,4 @@ def _table_path(tree: Tree, table: Table) -> str:
     )
 
 
-__all__ = ["adapt", "get_layout", "index_layout", "index_tree", "list_layouts", "patterns_of"]
+__all__ = ["adapt", "get_layout", "index_layout", "index_tree", "list_layouts", "patterns_of", "table_path"]

@@ -207,6 +207,11 @@ def _differing(one: Candidate, other: Candidate) -> list[str]:
 
 
 def _no_fit(candidate: Candidate, residual: float) -> str:
+    if residual == float("inf"):
+        return (
+            f"{command_options(candidate.layout)} fits the names, but the masks leave nothing of the pictures to "
+            "compare; correct them, or, if these pairs are meant, index with these options"
+        )
     return (
         f"{command_options(candidate.layout)} fits the names, but not the pictures: outside the mask, frames differ "
         f"from their backgrounds by {residual:.0f} of 255 grey levels, where up to {MAX_RESIDUAL:.0f} are "

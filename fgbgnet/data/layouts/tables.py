@@ -2,11 +2,12 @@
 
 import csv
 import io
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from fgbgnet.data.layouts.lookup import Lookup
 from fgbgnet.data.layouts.tree import Tree, join
@@ -28,6 +29,10 @@ ALIASES: dict[str, tuple[str, ...]] = {
 
 _DELIMITERS = (",", ";", "\t", "|")
 _FIRST = 5
+_log = logging.getLogger("fgbgnet")
+
+Gap: TypeAlias = tuple[int, str, str]
+"""A cell whose file is not there: row, layer, and what is written."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ def read_table(
         archives: Columns that name the archive or folder in which a layer lies (``{"depth": "DepthImageFName"}``).
         delimiter: What separates values; None: the one of comma, semicolon, tab and bar that is most in the header.
         root: Folder that paths start from; that of the table by default.
-        missing: ``"drop"`` leaves out rows whose files are not there.
+        missing: ``"drop"`` leaves out rows whose files are not there, and logs how many.
         progress: Whether long listings show their progress on a terminal.
         **constants: Further columns of the manifest, such as ``depth_unit="metres"``.
 
@@ -100,13 +105,25 @@ def table_to_manifest(
     """Reads a table whose files lie in a tree."""
     if missing not in ("error", "drop"):
         raise UnknownNameError("missing", missing, ("error", "drop"))
+    rows, gaps = resolve_table(tree, path, table)
+    if gaps:
+        rows = _without_gaps(rows, gaps, missing, path)
+    count = len(rows["fg_bg"])
+    rows |= {name: [value] * count if isinstance(value, str) else value for name, value in constants.items()}
+    return Manifest(rows, tree.root)
+
+
+def resolve_table(tree: Tree, path: PathInput, table: Table) -> tuple[dict[str, list[str]], list[Gap]]:
+    """Columns of a table with the files of a tree that its paths mean, and the cells whose files are not there."""
     stored = _read(path, table.delimiter)
     for layer, column in table.archives.items():
         if layer not in LAYERS:
             raise UnknownNameError("layer", layer, LAYERS)
         _existing(column, stored, path)
     chosen = _choose(stored, table, path)
-    lookup, rows, gaps = Lookup(tree), {}, []
+    lookup = Lookup(tree)
+    rows: dict[str, list[str]] = {}
+    gaps: list[Gap] = []
     meant: dict[str, str] = {}
     for name, column in chosen.items():
         values = stored[column]
@@ -119,12 +136,7 @@ def table_to_manifest(
             values = [place or "" for place in found]
         rows[name] = values
     used = {*chosen.values(), *table.archives.values()}
-    rows |= {name: values for name, values in stored.items() if name not in used and name not in rows}
-    if gaps:
-        rows = _without_gaps(rows, gaps, missing, path)
-    count = len(rows["fg_bg"])
-    rows |= {name: [value] * count if isinstance(value, str) else value for name, value in constants.items()}
-    return Manifest(rows, tree.root)
+    return rows | {n: values for n, values in stored.items() if n not in used and n not in rows}, gaps
 
 
 def _read(path: PathInput, delimiter: str | None) -> dict[str, list[str]]:
@@ -189,9 +201,7 @@ def _resolve(lookup: Lookup, values: list[str], layer: str, meant: dict[str, str
     return [known[value] for value in values]
 
 
-def _without_gaps(
-    rows: dict[str, list[str]], gaps: list[tuple[int, str, str]], missing: str, path: PathInput
-) -> dict[str, list[str]]:
+def _without_gaps(rows: dict[str, list[str]], gaps: list[Gap], missing: str, path: PathInput) -> dict[str, list[str]]:
     wrong = {i for i, _, _ in gaps}
     keep = [i for i in range(len(rows["fg_bg"])) if i not in wrong]
     if missing == "error" or not keep:
@@ -201,7 +211,8 @@ def _without_gaps(
             f"{len(gaps)} files that {path} names are not there: {listing}{more}; complete the files, set root=..., or "
             'leave such rows out with missing="drop"'
         )
+    _log.warning("%d of %d rows name files that are not there and are left out", len(wrong), len(rows["fg_bg"]))
     return {name: [values[i] for i in keep] for name, values in rows.items()}
 
 
-__all__ = ["ALIASES", "Table", "read_table", "table_to_manifest"]
+__all__ = ["ALIASES", "Table", "read_table", "resolve_table", "table_to_manifest"]

@@ -4,12 +4,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fgbgnet.data.layouts.index import index_tree, patterns_of
+from fgbgnet.data.layouts.index import patterns_of, table_path
 from fgbgnet.data.layouts.layout import Layout
 from fgbgnet.data.layouts.matching import check_names, look_up, match_found
 from fgbgnet.data.layouts.patterns import Found, Patterns, find
+from fgbgnet.data.layouts.tables import Table, resolve_table
 from fgbgnet.data.layouts.tree import Tree
-from fgbgnet.data.layouts.values import Indices, Values
+from fgbgnet.data.layouts.values import Indices, Values, to_strings
 from fgbgnet.errors import FgBgError, MissingFileError
 
 MIN_COVERAGE = 0.95
@@ -76,12 +77,21 @@ def try_layout(finder: Finder, layout: Layout, limit: int | None) -> Candidate |
     """A layout on the files, or on so many of its frames; None where it does not fit the names."""
     try:
         if layout.table is not None:
-            manifest = index_tree(finder.tree, layout)
-            files = {layer: manifest.column(layer) for layer in ("fg_bg", *PARTNERS)}
-            return Candidate(layout, files, len(manifest), True)
+            return _try_table(finder.tree, layout, layout.table)
         return _try_patterns(finder, layout, limit)
     except FgBgError:
         return None
+
+
+def _try_table(tree: Tree, layout: Layout, table: Table) -> Candidate | None:
+    rows, gaps = resolve_table(tree, table_path(tree, table), table)
+    frames = len(rows["fg_bg"])
+    complete = np.ones(frames, dtype=bool)
+    complete[[row for row, _, _ in gaps]] = False
+    if complete.mean() < MIN_COVERAGE:
+        return None
+    files = {layer: to_strings(rows[layer])[complete] for layer in ("fg_bg", *PARTNERS) if layer in rows}
+    return Candidate(layout, files, frames, True)
 
 
 def _try_patterns(finder: Finder, layout: Layout, limit: int | None) -> Candidate | None:

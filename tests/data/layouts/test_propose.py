@@ -211,3 +211,23 @@ def test_a_sign_that_patterns_use_for_nothing(tmp_path):
 def test_no_data(tmp_path):
     with pytest.raises(MissingFileError, match=r"no folder or zip archive at .*nowhere"):
         propose_layout(tmp_path / "nowhere")
+
+
+def test_a_table_with_a_few_files_missing(tmp_path):
+    rows = [Row(f"o/{n}.png", "bg/1.png", f"m/{n}.png", f"d/{n}.png") for n in range(40)]
+    lines = ["bg;overlay;mask;depth", *(f"{row.bg};{row.fg_bg};{row.mask};{row.depth}" for row in rows)]
+    build(tmp_path, Miniature(rows, {"label_data.csv": "\n".join(lines).encode()}), painter())
+    (tmp_path / rows[7].mask).unlink()
+    with pytest.raises(MissingFileError, match=r"layout J: 1 files .*label_data\.csv names are not there: mask 'm/7"):
+        propose_layout(tmp_path)
+    proposal = propose_layout(tmp_path, missing="drop")
+    assert proposal.layout.name == "J"
+    assert len(proposal.manifest) == 39
+
+
+def test_masks_that_leave_nothing_to_compare(tmp_path):
+    paint = painter()
+    white = encoded(np.full((SIDE, SIDE), 255, dtype=np.uint8))
+    build(tmp_path, MINIATURES["F"](), lambda layer, row: white if layer == "mask" else paint(layer, row))
+    with pytest.raises(ManifestError, match=r"--layout F fits the names, but the masks leave nothing"):
+        propose_layout(tmp_path)

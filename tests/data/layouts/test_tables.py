@@ -46,7 +46,7 @@ def test_paths_of_another_machine_without_suffixes(tmp_path):
     assert [manifest.column(n)[0] for n in ("bg", "fg_bg", "mask")] == ["bg/1.jpg", "f/2.jpg", "m/2.png"]
 
 
-def test_a_file_of_another_folder_is_never_taken_for_the_one_that_is_missing(tmp_path):
+def test_a_file_of_another_folder_is_never_taken_for_the_one_that_is_missing(tmp_path, caplog):
     touch(tmp_path, "bg/1.jpg", "a/f/1.jpg", "a/m/1.png", "b/f/1.jpg", "b/m/1.png", "c/m/1.png")
     (tmp_path / "t.csv").write_text("bg,fg_bg,mask\nbg/1.jpg,a/f/1.jpg,a/m/1.png\nbg/1.jpg,b/f/1.jpg,d/m/1.png\n")
     with pytest.raises(
@@ -54,6 +54,7 @@ def test_a_file_of_another_folder_is_never_taken_for_the_one_that_is_missing(tmp
     ):
         read_table(tmp_path / "t.csv")
     assert read_table(tmp_path / "t.csv", missing="drop").column("fg_bg").tolist() == ["a/f/1.jpg"]
+    assert "1 of 2 rows name files that are not there" in caplog.text
 
 
 def test_two_files_that_may_be_meant(tmp_path):
