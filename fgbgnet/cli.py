@@ -18,6 +18,8 @@ class _Parser(ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         text = " ".join(str(message).split())
         text = re.sub(rf'"?\b(?:{"|".join(COMMANDS)})\.(\w+)"?', r"--\1", text)  # "train.data" is --data to the user
+        text = re.sub(r'Parser key "(\w+)"', lambda key: "--" + key[1].replace("_", "-"), text)
+        text = re.sub(r"Does not validate against any .*? Subtypes: \[(.*?)\] Errors: .* Given value: ", _types, text)
         _fail(f"{text} (see {self.prog.replace(' [options]', '')} --help)")
 
 
@@ -110,6 +112,12 @@ def _with_first_named(arguments: Sequence[str]) -> list[str]:
 def _first_parameter(command: str) -> str | None:
     """Name of the first parameter of a command; None if there is no such command, or it has none."""
     return next(iter(inspect.signature(COMMANDS[command]).parameters), None) if command in COMMANDS else None
+
+
+def _types(union: re.Match[str]) -> str:
+    """Which of several types was expected, in words; as it stands if they are not plain types."""
+    names = re.findall(r"<class '(\w+)'>", union[1])
+    return f"expected {' or '.join(n for n in names if n != 'NoneType')}, got " if len(names) > 1 else union[0]
 
 
 def _fail(message: str) -> NoReturn:

@@ -196,6 +196,8 @@ WRONG = [
     (["encoders", "resnet*", "--pattern", "vgg*"], "--pattern came twice"),
     (["predict", "difference", "--model=x"], "--model came twice"),
     (["encoders", "resnet*", "vgg*"], "vgg*"),
+    (["check", "m.csv", "--limit", "x"], "--limit: expected int, got x (see"),
+    (["check", "m.csv", "--num-workers", "1.5"], "--num-workers: expected int, got 1.5 (see"),
     (["predict", "difference", "--fg-bg", "no.png", "--out", "{tmp}/o"], "--bg"),
 ]
 

@@ -1,9 +1,9 @@
 """How long an audit takes, and what its parts cost.
 
-Scenes of 224 x 224 pixels are written as data sets have them (JPEG pictures, PNG masks, 8-bit depth) and listed as often
-as it takes to have enough rows: files that are read again are in the system's cache, as they are after a first look at
-a set. The time is that of `check_manifest` with one process per CPU, beside the processor time of all of them, which says
-what a machine that has nothing else to do would need, and the time of only decoding the files in one process::
+Scenes of 224 x 224 pixels are written as data sets have them (JPEG pictures, PNG masks, 8-bit depth) and listed as
+often as it takes to have enough rows: files that are read again are in the system's cache, as they are after a first
+look at a set. The time is that of `check_manifest` with one process per CPU, beside the processor time of all of them,
+which tells a slow audit from a busy machine, and the time of only decoding the files in one process::
 
     python examples/benchmarks/audit.py --out docs/results/data/audit.json
 """

@@ -26,6 +26,7 @@ def decide(
     measurements: Sequence[Measurement],
     thumbs: dict[str, ByteArray | None],
     partial: bool,
+    progress: bool = False,
 ) -> Audit:
     """Applies all rules.
 
@@ -35,10 +36,11 @@ def decide(
         measurements: Of these rows.
         thumbs: Thumbnail of backgrounds by their path.
         partial: Whether the table has more rows.
+        progress: Whether to show progress bars.
     """
     hits: list[Hit] = [hit for m in measurements for rule in SAMPLE_RULES for hit in rule(m, manifest)]
     suspects = {hit.row for hit in hits if hit.kind in _SUSPECT}
-    hits += depth_rules(measurements, manifest, _true_groups(hits, manifest), suspects)
+    hits += depth_rules(measurements, manifest, _true_groups(hits, manifest), suspects, progress)
     dropped = {change.row for hit in hits for change in hit.corrections if not change.column}
     hits += group_rules(measurements, manifest, thumbs, dropped)
     ids = manifest.column("id")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from fgbgnet.data.arrays import MAX_COLOURED_SHARE
 from fgbgnet.data.audit.depth_groups import chunks, kinship
@@ -23,7 +24,11 @@ _TRUSTED = 0.5  # steps that a quarter of all maps must have, or the maps show n
 
 
 def depth_rules(
-    measurements: Sequence[Measurement], manifest: Manifest, groups: Sequence[str], suspects: set[int]
+    measurements: Sequence[Measurement],
+    manifest: Manifest,
+    groups: Sequence[str],
+    suspects: set[int],
+    progress: bool = False,
 ) -> list[Hit]:
     """Applies the rules to all samples.
 
@@ -32,6 +37,7 @@ def depth_rules(
         manifest: The table.
         groups: ``bg_id`` of every row of the table.
         suspects: Rows whose background or mask is wrong: what their depth maps say about others means nothing.
+        progress: Whether to show a progress bar.
     """
     hits = [hit for m in measurements for hit in _by_itself(m)]
     spoiled = suspects | {hit.row for hit in hits}
@@ -39,9 +45,9 @@ def depth_rules(
     if not usable:
         return hits
     judged = _Judgement(usable)
-    for places in by_group(usable, groups).values():
-        for part in chunks(places):
-            judged.pool(part)
+    parts = [part for places in by_group(usable, groups).values() for part in chunks(places)]
+    for part in tqdm(parts, desc="depth maps", unit="group", leave=False, disable=None if progress else True):
+        judged.pool(part)
     for place, m in enumerate(usable):
         if judged.of_another(place):
             kind = "depth_of_another"

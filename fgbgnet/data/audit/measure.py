@@ -65,7 +65,7 @@ class Measurer:
 
     def __call__(self, row: int) -> Measurement:
         """Measures one sample."""
-        cells = {name: str(self.manifest.column(name)[row]) for name in _COLUMNS}
+        cells = {name: self.manifest.value(name, row) for name in _COLUMNS}
         layers = Layer()
         layers.background, layers.files["bg"] = self._background(cells["bg"])
         layers.frame, layers.files["fg_bg"] = read_picture(self.manifest, cells["fg_bg"])

@@ -33,8 +33,8 @@ def write_repaired(audit: Audit, out: PathInput) -> Manifest:
     and the audited pictures and manifest are not touched. The manifest is written last, in one step.
 
     Args:
-        audit: Result of `check_manifest`. Of samples that it did not look at, because of a limit, nothing is changed but
-            the ``bg_id`` of groups that become one.
+        audit: Result of `check_manifest`. Of samples that it did not look at, because of a limit, nothing is changed
+            but the ``bg_id`` of groups that become one.
         out: The new manifest, a CSV file that does not exist yet.
 
     Returns:

@@ -73,7 +73,7 @@ def check_manifest(
     with shown(total=len(rows), desc="check", unit="sample") as bar:
         measurements = list(_counted(_mapped(_Chunks(measurer, _in_order(manifest, rows)), workers), bar))
     measurements.sort(key=lambda m: m.row)
-    return decide(manifest, rows, measurements, thumbs, limit is not None)
+    return decide(manifest, rows, measurements, thumbs, limit is not None, progress)
 
 
 def _rows(manifest: Manifest, limit: int | None) -> npt.NDArray[np.int64]:
@@ -163,7 +163,7 @@ def _references(manifest: Manifest, rows: npt.NDArray[np.int64]) -> dict[int, Fl
         return found
     for row in with_depth[np.unique(np.linspace(0, len(with_depth) - 1, _REFERENCES).round().astype(int))].tolist():
         names = ("depth", "depth_unit", "depth_direction", "depth_scale", "depth_invalid")
-        cells = {name: str(manifest.column(name)[row]) for name in names}
+        cells = {name: manifest.value(name, row) for name in names}
         layers = Layer()
         read_depth_layer(manifest, cells["depth"], DepthDeclaration.from_row(cells), layers)
         if layers.depth is None or layers.depth_valid is None:
