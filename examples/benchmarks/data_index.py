@@ -68,21 +68,27 @@ def make(case: str, root: Path, size: int) -> None:
         touch(root, path)
 
 
-def resident() -> float:
-    """Megabytes of this process in memory; its highest, where the system does not tell the present ones."""
-    pages = Path("/proc/self/statm")
-    if pages.exists():
-        return int(pages.read_text().split()[1]) * resource.getpagesize() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def memory() -> tuple[float, float]:
+    """Megabytes of this process: now, and at most.
+
+    Linux tells the highest in ``/proc``; its ``ru_maxrss`` would be that of the parent, which a child inherits.
+    """
+    status = Path("/proc/self/status")
+    if not status.exists():
+        highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return highest, highest
+    lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    now, highest = (int(lines[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
+    return now, highest
 
 
 def index_once(root: Path, layout: str) -> dict[str, float]:
     """Seconds, seconds of the processor, and how far memory rises above what it was before, of one run."""
-    before = resident()
+    before = memory()[0]
     wall, cpu = time.perf_counter(), time.process_time()
     manifest = index_layout(root, layout)
     seconds, processor = time.perf_counter() - wall, time.process_time() - cpu
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before  # kilobytes on Linux
+    grown = memory()[1] - before
     return {"rows": len(manifest), "seconds": seconds, "processor_seconds": processor, "megabytes": grown}
 
 
