@@ -40,6 +40,8 @@ def decide(
     """
     hits: list[Hit] = [hit for m in measurements for rule in SAMPLE_RULES for hit in rule(m, manifest)]
     suspects = {hit.row for hit in hits if hit.kind in _SUSPECT}
+    # An empty mask that could not be compared with the pictures does not say that there is no foreground.
+    suspects |= {m.row for m in measurements if m.mask is not None and m.mask.fit is None and m.mask.area == 0}
     hits += depth_rules(measurements, manifest, _true_groups(hits, manifest), suspects, progress)
     dropped = {change.row for hit in hits for change in hit.corrections if not change.column}
     hits += group_rules(measurements, manifest, thumbs, dropped)
