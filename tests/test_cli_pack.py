@@ -30,6 +30,8 @@ def test_pack(quadruples, tmp_path, capsys):
     assert "of other settings" in capsys.readouterr().err
     assert call("pack", quadruples, "--shards", tmp_path / "small-%d.tar", "--max-mb", 0.04) == 0
     assert len(list(tmp_path.glob("small-*.tar"))) > 1
+    assert call("pack", quadruples, "--shards", tmp_path / "none-%d.tar", "--max-mb", 0) == 2
+    assert "max_mb is 0; expected megabytes, more than 0" in capsys.readouterr().err
 
 
 def test_pack_one_side_of_a_split(quadruples, tmp_path, capsys):

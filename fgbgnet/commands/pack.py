@@ -27,7 +27,10 @@ def pack(
     """
     from fgbgnet.data import Manifest, PairedFgBgDataset, load_split, pack_shards
     from fgbgnet.data.shards.pattern import ShardPattern
+    from fgbgnet.errors import InvalidArgumentError
 
+    if max_mb is not None and max_mb * 1e6 < 1:
+        raise InvalidArgumentError(f"max_mb is {max_mb:g}; expected megabytes, more than 0")
     table = Manifest.read(manifest)
     if split is not None:
         table = load_split(PairedFgBgDataset(table), [split])[0].manifest

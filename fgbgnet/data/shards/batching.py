@@ -5,8 +5,9 @@ from typing import Protocol
 
 from torch.utils.data import IterableDataset
 
-from fgbgnet.data.batches import BatchWriter, SlabPool
+from fgbgnet.data.batches import BatchWriter
 from fgbgnet.data.layers import Layers
+from fgbgnet.data.slabs import SlabPool
 from fgbgnet.types import Sample
 
 

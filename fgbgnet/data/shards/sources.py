@@ -134,7 +134,9 @@ def open_shard(url: str) -> Iterator[IO[bytes]]:
     except FileNotFoundError as error:
         if isinstance(error, MissingFileError):
             raise
-        raise MissingFileError(f"no shard at {url}{'' if _is_url(url) else nearest_on_disk(url)}") from error
+        # A server that is not there looks like a missing file, too.
+        why = f" ({error.__cause__})" if error.__cause__ else ""
+        raise MissingFileError(f"no shard at {url}{why if _is_url(url) else nearest_on_disk(url)}") from error
     except OSError as error:
         if isinstance(error, ArchiveError):
             raise

@@ -74,15 +74,25 @@ def read_samples(stream: IO[bytes], shard: str) -> Iterator[StoredSample]:
 def _members(stream: IO[bytes], shard: str) -> Iterator[tuple[str, MemberName, bytes]]:
     """Names, whole and in parts, and contents of the members that matter."""
     limits, reader = archive_limits(), TarReader(stream)
+    found, other = False, ""
     try:
         for member in reader:
             parts = split_member(member.name)
-            if member.is_folder or not (parts.layer in _MEANT or is_shared(member.name)):
+            if member.is_folder:
                 continue
+            if parts.layer not in _MEANT and not is_shared(member.name):
+                other = other or member.name
+                continue
+            found = True
             if not member.is_file:
                 raise ArchiveError(f"{shard}: {member.name} is a link or a device; expected files alone")
             limits.check(f"{shard}: {member.name}", member.size, member.size)
             yield member.name, parts, reader.content()
+        if other and not found:
+            raise ArchiveError(
+                f"{shard} has no sample, but files such as {other!r}; expected <key>.bg.jpg, <key>.fg_bg.jpg and "
+                "<key>.mask.png, where the key has no dot"
+            )
     except (BadTarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         if isinstance(error, ArchiveError):
             raise

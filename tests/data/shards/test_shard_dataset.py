@@ -250,11 +250,15 @@ def test_what_remote_file_systems_raise(packed):
         protocol = "locked"
 
         def open(self, path, mode):
-            raise RuntimeError("no credentials")
+            if "x.tar" in path:
+                raise RuntimeError("no credentials")
+            raise FileNotFoundError(path) from ConnectionError("refused")  # as that of HTTP does
 
     fsspec.register_implementation("locked", Locked, clobber=True)
     with pytest.raises(ArchiveError, match=r"locked://x\.tar cannot be opened \(RuntimeError: no credentials\)"):
         order(PairedShardDataset("locked://x.tar"))
+    with pytest.raises(MissingFileError, match=r"no shard at locked://y\.tar \(refused\)"):
+        order(PairedShardDataset("locked://y.tar"))
 
 
 def test_without_the_package_for_remote_shards(monkeypatch):
@@ -413,6 +417,15 @@ def test_what_other_programs_say_about_depth(tmp_path, png):
     ]:
         with pytest.raises(ArchiveError, match=message):
             read(**row)
+
+
+def test_shards_of_something_else(tmp_path, png):
+    # Also keys with a dot: what stands behind it would be the layer.
+    for name in ("0001.jpg", "room.1.bg.png"):
+        path = write_tar(tmp_path / "x.tar", [(name, png)])
+        with pytest.raises(ArchiveError, match=rf"x\.tar has no sample, but files such as '{name}'; expected <"):
+            list(PairedShardDataset(path))
+    assert list(PairedShardDataset(write_tar(tmp_path / "empty.tar", []))) == []
 
 
 def test_members_that_are_no_files(tmp_path, png):
