@@ -24,7 +24,7 @@ def index(folder):
         [
             case,
             f"{figures['rows']:,}",
-            *(_spread(figures[key]) for key in ("seconds", "processor_seconds", "megabytes")),
+            *(_spread(figures[key]) if key in figures else "" for key in ("seconds", "processor_seconds", "megabytes")),
         ]
         for case, figures in content["cases"].items()
     ]
