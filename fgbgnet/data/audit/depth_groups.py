@@ -66,7 +66,7 @@ def _whose_foreground(
         return own, others
     upright = np.where(sign[kin, None] > 0, behind[kin], 1 - behind[kin])
     scene = upright[np.isfinite(upright).sum(1).argmax()]
-    aligned = np.stack([_on_scale_of(scene, values) for values in upright])
+    aligned = _on_scale_of(scene, upright)
     covers: FloatArray = np.stack([values_of(thumbs[place].cover) for place in kin])
     covers = np.where(covers.max(1, keepdims=True) > 0, covers, np.nan)
     wholes = np.stack([values_of(thumbs[place].whole) for place in kin])
@@ -94,26 +94,27 @@ def _median(maps: FloatArray) -> FloatArray:
 
 def _departures(common: FloatArray, wholes: FloatArray, covers: FloatArray) -> FloatArray:
     """Correlation of what departs from the common background in every map (N, P) with every mask, (N, N)."""
-    departs = np.stack([np.abs(common - _on_scale_of(common, whole)) for whole in wholes])
-    return _correlations(departs, covers)
+    return _correlations(np.abs(common - _on_scale_of(common, wholes)), covers)
 
 
-def _on_scale_of(target: FloatArray, values: FloatArray) -> FloatArray:
-    """Values stretched and moved to lie on a target, by least squares that half of the cells decide."""
-    both = np.isfinite(target) & np.isfinite(values)
-    if np.count_nonzero(both) < _LEAST_CELLS:
-        return values
-    use = both.copy()
-    gain, offset = 1.0, 0.0
+def _on_scale_of(target: FloatArray, maps: FloatArray) -> FloatArray:
+    """Maps (N, P) stretched and moved to lie on a target (P,), by least squares that half of the cells decide."""
+    both = np.isfinite(target) & np.isfinite(maps)
+    x, y = np.where(both, maps, 0).astype(np.float64), np.where(both, target, 0).astype(np.float64)
+    middle = np.count_nonzero(both, axis=1) // 2
+    use = both.astype(np.float64)
     for _ in range(3):
-        x, y = values[use].astype(np.float64), target[use].astype(np.float64)
-        gain = float(np.cov(x, y, bias=True)[0, 1] / max(x.var(), 1e-9))
-        offset = float(y.mean() - gain * x.mean())
-        errors = np.abs(gain * values + offset - target)
-        use = both & (errors <= np.median(errors[both]))
-        if np.count_nonzero(use) < _LEAST_CELLS // 2:
-            break
-    return (gain * values + offset).astype(np.float32)
+        count = np.maximum(use.sum(1), 1)
+        mean_x, mean_y = (use * x).sum(1) / count, (use * y).sum(1) / count
+        covariance = (use * x * y).sum(1) / count - mean_x * mean_y
+        gain = covariance / np.maximum((use * x**2).sum(1) / count - mean_x**2, 1e-9)
+        offset = mean_y - gain * mean_x
+        errors = np.where(both, np.abs(gain[:, None] * x + offset[:, None] - y), np.inf)
+        limits = np.take_along_axis(np.sort(errors, axis=1), middle[:, None], axis=1)
+        use = (both & (errors <= limits)).astype(np.float64)
+    few = np.count_nonzero(both, axis=1) < _LEAST_CELLS
+    scaled = gain[:, None] * maps + offset[:, None]
+    return np.where(few[:, None], maps, scaled).astype(np.float32)
 
 
 def _correlations(first: FloatArray, second: FloatArray) -> FloatArray:
