@@ -65,6 +65,11 @@ def test_reads_what_zipfile_writes(tmp_path_factory, members, comment, prefix):
     assert len(archive.directory) == len(members)
     for name, (content, _) in members.items():
         assert archive.read(name) == content
+    for folder, inside in archive.folders.items():
+        there = zipfile.Path(path, f"{folder}/" if folder else "")
+        assert set(inside) == {child.name for child in there.iterdir()}
+    parents = {name[:end] for name in members for end, letter in enumerate(name) if letter == "/"}
+    assert archive.folders.keys() == parents | {""}
 
 
 @given(data=st.data())
