@@ -11,11 +11,12 @@ from torch.utils.data import Dataset
 
 from fgbgnet.data.assemble import DepthDeclaration, decode_layers
 from fgbgnet.data.backgrounds import BackgroundCache
-from fgbgnet.data.batches import BatchWriter, SlabPool
+from fgbgnet.data.batches import BatchWriter
 from fgbgnet.data.layers import Layers
 from fgbgnet.data.manifest import Column, Indices, Manifest
 from fgbgnet.data.plain import LeastSize
 from fgbgnet.data.seeding import SharedEpoch, sample_seed
+from fgbgnet.data.slabs import SlabPool
 from fgbgnet.data.statistics import DatasetStatistics, collect_statistics
 from fgbgnet.data.storage import read_bytes
 from fgbgnet.data.transforms import JointTransform, apply_transform, check_transform

@@ -49,7 +49,7 @@ class SeededSampler(Sampler[int]):
         epoch, self.epoch = self.epoch, self.epoch + 1
         _set_epoch(self.dataset, epoch)
         generator = torch.Generator().manual_seed(hash64(f"{self.seed}/{epoch}/order") >> 1)
-        yield from torch.randperm(len(self), generator=generator).tolist()
+        yield from torch.randperm(len(self), generator=generator, device="cpu").tolist()
 
 
 class StreamLoader(DataLoader[Sample]):

@@ -72,7 +72,7 @@ class SharedEpoch:
     """
 
     def __init__(self, value: int = 0) -> None:
-        self._number: Tensor = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
+        self._number: Tensor = torch.zeros((), dtype=torch.int64, device="cpu").share_memory_()  # type: ignore[no-untyped-call]
         self.set(value)
 
     @property

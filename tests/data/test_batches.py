@@ -10,7 +10,8 @@ from PIL import Image
 from torch.utils.data import DataLoader, Subset
 
 from fgbgnet.data import Manifest, PairedFgBgDataset, collate_samples, eval_transform, make_loader, train_transform
-from fgbgnet.data.batches import SampleList, Slab, SlabBatch, SlabPool, write_picture
+from fgbgnet.data.batches import SampleList, SlabBatch, write_picture
+from fgbgnet.data.slabs import Part, Slab, SlabPool
 from fgbgnet.errors import InvalidArgumentError
 
 
@@ -83,7 +84,7 @@ def test_a_worker_does_not_need_more_memory_than_what_is_alive(quadruples):
 def test_slabs_are_free_when_all_views_are_gone():
     pool = SlabPool(kept=2)
     slab, lent = pool.take(1000)
-    view = lent[10:20].view(2, 5)
+    view = lent.tensor(Part(64, (2, 5), torch.uint8))
     del lent
     assert not slab.free
     assert pool.take(1000)[0] is not slab
@@ -102,8 +103,8 @@ def test_slabs_are_free_when_all_views_are_gone():
 def test_a_sent_slab_is_free_when_the_receiver_lets_go():
     slab = Slab(400, shared=True)
     lent = slab.lend()
-    batch = SlabBatch({"a": lent[:40].view(torch.float32).fill_(3), "b": torch.ones(2), "id": ["x"]}, slab)
-    batch["c"] = lent[64:128].view(torch.float32).view(4, 4).t()  # not contiguous
+    batch = SlabBatch({"a": lent.tensor(Part(0, (10,), torch.float32)).fill_(3), "b": torch.ones(2), "id": ["x"]}, slab)
+    batch["c"] = lent.tensor(Part(64, (4, 4), torch.float32)).t()  # not contiguous
     function, arguments = batch.__reduce__()
     del batch, lent
     gc.collect()
