@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fgbgnet.data.manifest_checks import CHOICES, REQUIRED, check_shape, check_values
-from fgbgnet.data.table import describe_duplicates, read_texts, rebase
+from fgbgnet.data.table import LinesWithoutReturn, describe_duplicates, read_texts, rebase
 from fgbgnet.data.texts import Texts
 from fgbgnet.errors import ManifestError, MissingFileError, UnknownNameError
 from fgbgnet.files import atomic_path
@@ -256,7 +256,7 @@ class Manifest:
         for name in stored.keys() & set(PATHS):
             stored[name] = (rebase(paths, self.root, path.parent) for paths in stored[name])
         with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
+            writer = csv.writer(LinesWithoutReturn(file), lineterminator="\r\n")
             writer.writerow(stored)
             for pieces in zip(*stored.values(), strict=True):
                 writer.writerows(zip(*pieces, strict=True))

@@ -91,6 +91,20 @@ def _header(reader: Any, path: Path) -> list[str]:  # noqa: ANN401 - csv.reader 
     return header
 
 
+class LinesWithoutReturn:
+    r"""Where a ``csv.writer`` writes lines that are to end in ``\n``.
+
+    It quotes a lone ``\r`` in a cell only if its own lines end in ``\r\n``, and one without quotes ends a row.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, line: str) -> int:
+        """Writes a line that ends in CR and LF."""
+        return self._file.write(line.removesuffix("\r\n") + "\n")
+
+
 def looks_unsplit(names: Iterable[str]) -> bool:
     """Whether a header was not split, because its delimiter is not the comma."""
     names = list(names)
@@ -125,4 +139,4 @@ def rebase(paths: list[str], old: Path, new: Path) -> list[str]:
     return rebased
 
 
-__all__ = ["describe_duplicates", "looks_unsplit", "read_columns", "read_texts", "rebase"]
+__all__ = ["LinesWithoutReturn", "describe_duplicates", "looks_unsplit", "read_columns", "read_texts", "rebase"]

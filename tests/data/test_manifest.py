@@ -3,6 +3,7 @@ import pickle
 
 import numpy as np
 import pytest
+from hypothesis import example, given, strategies as st
 
 from fgbgnet.data import Manifest
 from fgbgnet.errors import ManifestError, MissingFileError, UnknownNameError
@@ -183,3 +184,18 @@ def test_blank_units_and_directions_have_the_default(tmp_path):
     given = np.array(["", "metres", ""], dtype=np.dtypes.StringDType())
     assert Manifest(table(depth_unit=given)).column("depth_unit").tolist() == ["relative", "metres", "relative"]
     assert given.tolist() == ["", "metres", ""]
+
+
+CELLS = st.text(st.sampled_from("a0é,\"'\r\n\t \ufeff\u2028\x85\x1c/\\\0"), max_size=5)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5))
+@example([("\r", "a\rb")])
+def test_cells_of_any_characters_come_back(tmp_path_factory, cells):
+    frames = [f"{k}.jpg" for k in range(len(cells))]
+    notes, ids = [note for note, _ in cells], [f"{k}-{id}" for k, (_, id) in enumerate(cells)]
+    path = tmp_path_factory.mktemp("manifest") / "manifest.csv"
+    Manifest.from_lists("b.jpg", frames, frames, note=notes, id=ids).write(path)
+    again = Manifest.read(path)
+    assert again.column("note").tolist() == notes
+    assert again.column("id").tolist() == ids
