@@ -68,4 +68,19 @@ def rows(folder):
     return _table([head, "median"], [[name, f"{value:.4g}"] for name, value in figures.items()])
 
 
-TABLES = {"loading": loading, "decoders": decoders, "kept backgrounds": backgrounds, "manifest rows": rows}
+def audit(folder):
+    """How long an audit takes."""
+    path = folder / "audit.json"
+    if not path.exists():
+        return NOT_YET
+    content = _load(path)
+    head = f"{content['rows']:,} rows at 224 x 224, {content['cpus']} CPUs"
+    lines = [
+        ["seconds", _spread(content["seconds"], 0)],
+        ["seconds of processors", _spread(content["processor_seconds"], 0)],
+        ["decoding alone, ms per row, one process", _spread(content["decoding_ms"], 1)],
+    ]
+    return "\n\n".join([_command(content), _table([head, "median (lowest to highest)"], lines)])
+
+
+TABLES = {"audit speed": audit, "loading": loading, "decoders": decoders, "kept backgrounds": backgrounds, "manifest rows": rows}

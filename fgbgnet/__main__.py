@@ -1,5 +1,6 @@
 """``python -m fgbgnet`` and the console script."""
 
+import os
 import sys
 
 
@@ -14,7 +15,14 @@ def main() -> int:
         return 2
     from fgbgnet.cli import run
 
-    return run()
+    try:
+        code = run()
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads our output has seen enough, such as `head`
+        # What is still in the buffer must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
 
 
 if __name__ == "__main__":

@@ -235,3 +235,15 @@ def test_without_the_extra_the_command_line_says_what_to_install(monkeypatch, ca
     monkeypatch.setitem(sys.modules, "jsonargparse", None)
     assert main() == 2
     assert "python -m pip install 'fgbgnet[train]'" in capsys.readouterr().err
+
+
+def test_reader_that_has_seen_enough_is_no_error():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fgbgnet", "models"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    errors = process.communicate()[1]
+    assert process.returncode == 1
+    assert "Traceback" not in errors
+    assert "BrokenPipe" not in errors
