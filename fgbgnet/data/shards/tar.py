@@ -1,6 +1,6 @@
 """Members of a tar archive, one after another, out of a stream that cannot go back.
 
-The tarfile module would take five times as long for members as small as ours, and takes an archive that breaks off
+The tarfile module takes more than twice as long for members as small as ours, and takes an archive that breaks off
 between two members, or whose next header is damaged, or behind which another one stands, for one that ends there.
 
 After POSIX.1-2017, `pax`, and the manual of GNU tar, "Basic Tar Format".
