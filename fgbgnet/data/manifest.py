@@ -165,13 +165,14 @@ class Manifest:
         return list(self._columns)
 
     def column(self, name: str) -> Column:
-        """Values of a column, one string per row; its default where the column is absent.
+        """Values of a column, one string per row, read-only; its default where the column is absent.
 
         Raises:
             UnknownNameError: If there is neither such a column nor a default.
         """
         if name not in self._arrays:
             self._arrays[name] = self._texts(name).array()
+            self._arrays[name].flags.writeable = False
         return self._arrays[name]
 
     def value(self, name: str, row: int) -> str:
@@ -207,9 +208,13 @@ class Manifest:
         """The rows at ``indices`` (positions, or a boolean mask), in that order.
 
         Raises:
-            ManifestError: If nothing is selected, a position stands twice, or one is out of range.
+            ManifestError: If nothing is selected, a position stands twice, is out of range, or is no integer.
         """
         rows = np.asarray(indices)
+        if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "biu"):
+            raise ManifestError(
+                f"{rows.dtype} of shape {rows.shape} came to select rows; expected integers or bool (N,)"
+            )
         if rows.dtype == bool and len(rows) != len(self):
             raise ManifestError(f"a mask of {len(rows)} values came to select from {len(self)} rows")
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)

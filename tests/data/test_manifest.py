@@ -199,3 +199,17 @@ def test_cells_of_any_characters_come_back(tmp_path_factory, cells):
     again = Manifest.read(path)
     assert again.column("note").tolist() == notes
     assert again.column("id").tolist() == ids
+
+
+@pytest.mark.parametrize("indices", [[0.9, 1.7], ["0"], [[0, 1]], 1])
+def test_positions_that_are_none(indices):
+    with pytest.raises(ManifestError, match="came to select rows; expected integers or bool"):
+        Manifest(table()).select(indices)
+
+
+@pytest.mark.parametrize("count", [3, 5000])
+def test_columns_cannot_be_written_past_the_table(count):
+    manifest = Manifest(table(count))
+    for name in ("bg", "id", "depth_unit"):
+        with pytest.raises(ValueError, match="read-only"):
+            manifest.column(name)[0] = "other"
