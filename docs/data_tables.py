@@ -83,4 +83,10 @@ def audit(folder):
     return "\n\n".join([_command(content), _table([head, "median (lowest to highest)"], lines)])
 
 
-TABLES = {"audit speed": audit, "loading": loading, "decoders": decoders, "kept backgrounds": backgrounds, "manifest rows": rows}
+TABLES = {
+    "audit speed": audit,
+    "loading": loading,
+    "decoders": decoders,
+    "kept backgrounds": backgrounds,
+    "manifest rows": rows,
+}

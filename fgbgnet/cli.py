@@ -20,6 +20,7 @@ class _Parser(ArgumentParser):
         text = re.sub(rf'"?\b(?:{"|".join(COMMANDS)})\.(\w+)"?', r"--\1", text)  # "train.data" is --data to the user
         text = re.sub(r'Parser key "(\w+)"', lambda key: "--" + key[1].replace("_", "-"), text)
         text = re.sub(r"Does not validate against any .*? Subtypes: \[(.*?)\] Errors: .* Given value: ", _types, text)
+        text = re.sub(r"Expected a <class '(\w+)'>\. Got value: ", r"expected \1, got ", text)
         _fail(f"{text} (see {self.prog.replace(' [options]', '')} --help)")
 
 

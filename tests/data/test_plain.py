@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from fgbgnet.data import plain, plain_jpeg
 from fgbgnet.data.decode import decode_depth, decode_mask, decode_rgb
