@@ -14,7 +14,8 @@ from fgbgnet.data.manifest import Manifest
 
 _BELOW_WEIGHT = 0.35  # of "the bottom of the picture is near", which fails in one of five rooms
 _OWN_WEIGHT = 0.4  # of what a map says itself, beside what all maps of its background say together
-_OPPOSITE = -0.15
+_TINY, _TINY_WEIGHT = 0.004, 0.25  # of the picture: the few steps along a contour as short as that say little
+_OPPOSITE, _OPPOSITE_ALONE = -0.15, -0.25  # evidence of maps that others of their background back, and of lone ones
 _STRONGER, _STRONG, _WEAK, _WEAKER, _ABSENT = 0.6, 0.45, 0.3, 0.25, 0.15  # steps along the contour
 _STRANGER, _DISTANT = 0.8, 0.95  # agreement with the other maps of the background
 _OTHERS_FOREGROUND, _CLEARLY, _SURELY = 0.5, 0.2, 0.5  # correlation with another's mask, and by how much it is better
@@ -53,7 +54,7 @@ def depth_rules(
             kind = "depth_of_another"
             bad = 1 - float(np.nan_to_num(judged.agreement[place]))
             hits.append(Hit(kind, m.row, bad, (without_depth(m.row, kind),)))
-        elif judged.evidence[place] < _OPPOSITE:
+        elif judged.evidence[place] < (_OPPOSITE if judged.backed[place] else _OPPOSITE_ALONE):
             bad = -float(judged.evidence[place])
             hits.append(Hit("depth_polarity", m.row, bad, (_turned_over(m, manifest),)))
     return hits
@@ -80,8 +81,11 @@ class _Judgement:
         self.height = np.array([np.nan if f.steps is None else f.steps.height for f in self.facts])
         self.chance = np.array([_median(f.others) for f in self.facts])
         below = np.array([f.below for f in self.facts])
-        self.evidence = np.nan_to_num(self.nearer) + _BELOW_WEIGHT * below
+        weight = np.where([f.covered < _TINY for f in self.facts], _TINY_WEIGHT, 1.0)
+        self.evidence = weight * np.nan_to_num(self.nearer) + _BELOW_WEIGHT * below
         """Positive if near and far are as declared."""
+        self.backed = np.zeros(len(usable), np.bool_)
+        """Whether other maps of the background speak for it, too."""
         self.direction = np.where(self.evidence < 0, -1, 1)
         """-1 if the map is turned over as a whole."""
         self.agreement = np.full(len(usable), np.nan)
@@ -101,6 +105,7 @@ class _Judgement:
         if len(kin):
             together = float((sign * self.evidence[kin]).mean())
             self.direction[kin] = sign * (1 if together >= 0 else -1)
+            self.backed[kin] = len(kin) > 1
             self.evidence[kin] = _OWN_WEIGHT * self.evidence[kin] + (1 - _OWN_WEIGHT) * sign * together
         self.agreement[places], self.agreed[places] = found.agreement, found.agreed
         self.own[places], self.others[places] = found.own, found.others
