@@ -7,6 +7,7 @@ from fgbgnet.files import check_output
 
 if TYPE_CHECKING:
     from fgbgnet.data import Manifest
+    from fgbgnet.data.layouts.matched import Missing
 
 
 def index(
@@ -95,7 +96,7 @@ def _from_table(
     columns: str,
     archives: str,
     delimiter: str | None,
-    missing: Any,  # noqa: ANN401
+    missing: "Missing",
     layout: str | None,
     changes: dict[str, Any],
     constants: dict[str, str],
@@ -110,8 +111,7 @@ def _from_table(
     )
 
 
-def _proposed(data: str, layout: str | None, missing: Any, constants: dict[str, str]) -> "Manifest":  # noqa: ANN401
-    from fgbgnet.data import Manifest
+def _proposed(data: str, layout: str | None, missing: "Missing", constants: dict[str, str]) -> "Manifest":
     from fgbgnet.data.layouts import propose_layout
 
     if layout == "patterns":
@@ -119,16 +119,15 @@ def _proposed(data: str, layout: str | None, missing: Any, constants: dict[str, 
     proposal = propose_layout(data, missing=missing, progress=True)
     print(proposal.summary())
     found = proposal.manifest
-    if not constants:
-        return found
-    stored: dict[str, Any] = {name: found.column(name) for name in found.names}
-    return Manifest(stored | {name: [value] * len(found) for name, value in constants.items()}, found.root)
+    for name, value in constants.items():
+        found = found.with_column(name, value)
+    return found
 
 
 def _from_names(
     data: str,
     layout: str | None,
-    missing: Any,  # noqa: ANN401
+    missing: "Missing",
     changes: dict[str, Any],
     constants: dict[str, str],
 ) -> "Manifest":

@@ -1,6 +1,6 @@
 """Commands that divide data."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.files import check_output
@@ -8,6 +8,7 @@ from fgbgnet.files import check_output
 if TYPE_CHECKING:
     from fgbgnet.data import Manifest, PairedFgBgDataset, Split
     from fgbgnet.data.manifest import Column
+    from fgbgnet.types import GroupBy
 
 SHOWN = 3
 """How many pairs of copies are named."""
@@ -46,7 +47,8 @@ def split(
 
     check_output(out, folder=False)
     dataset = PairedFgBgDataset(manifest)
-    kinds = [] if group_by.strip().lower() == "none" else _listed(group_by) or [group_by]
+    named = [] if group_by.strip().lower() == "none" else _listed(group_by) or [group_by]
+    kinds = cast("list[GroupBy]", named)  # the library's own check names the nearest
     known = _known(dataset.manifest, keep, anew)
     pairs = []
     if merge_duplicates:
@@ -60,14 +62,14 @@ def split(
         dataset,
         _numbers(fractions),
         seed,
-        kinds,  # type: ignore[arg-type]  # the library's own check names the nearest
+        kinds,
         names=None if names is None else _listed(names),
         keep=known,
         stratify_by=stratify_by,
         merge={"bg": pairs} if pairs else None,
     )
     _show(divided)
-    for leak in leaks(dataset.manifest.with_column("split", divided.column), pairs, kinds=kinds):  # type: ignore[arg-type]
+    for leak in leaks(dataset.manifest.with_column("split", divided.column), pairs, kinds=kinds):
         print(f"Mind: {leak}.")
     divided.save(out)
     print(f"Wrote {out}")
@@ -97,10 +99,10 @@ def _show(divided: "Split[PairedFgBgDataset]") -> None:
     """Prints what was divided, what stands on each side, and what stands on several."""
     print(divided.summary())
     print(f"{'side':<12}{'samples':>10}{'backgrounds':>13}{'foregrounds':>13}")
-    groups: dict[str, list[set[str]]] = {"bg": [], "fg": []}
+    groups: dict[GroupBy, list[set[str]]] = {"bg": [], "fg": []}
     for name, side in zip(divided.names, divided, strict=True):
         for kind, on_sides in groups.items():
-            on_sides.append(set(side.group_ids(kind).tolist()) - {""})  # type: ignore[arg-type]
+            on_sides.append(set(side.group_ids(kind).tolist()) - {""})
         print(f"{name:<12}{len(side):>10}{len(groups['bg'][-1]):>13}{len(groups['fg'][-1]):>13}")
     for kind, word in (("bg", "backgrounds"), ("fg", "foregrounds")):
         there = set().union(*groups[kind])

@@ -14,12 +14,13 @@ from fgbgnet.data.backgrounds import BackgroundCache
 from fgbgnet.data.batches import BatchWriter
 from fgbgnet.data.layers import Layers
 from fgbgnet.data.manifest import Column, Indices, Manifest
+from fgbgnet.data.manifest_checks import DECLARATION, LAYERS
 from fgbgnet.data.plain import LeastSize
 from fgbgnet.data.seeding import SharedEpoch, sample_seed
 from fgbgnet.data.slabs import SlabPool
 from fgbgnet.data.statistics import DatasetStatistics, collect_statistics
 from fgbgnet.data.storage import read_bytes
-from fgbgnet.data.transforms import JointTransform, apply_transform, check_transform
+from fgbgnet.data.transforms import JointTransform, check_transform, transform_layers
 from fgbgnet.errors import ManifestError, UnknownNameError
 from fgbgnet.types import DepthUnit, GroupBy, PathInput, Sample, SampleTransform
 
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from fgbgnet.prediction import Prediction
 
 Transform: TypeAlias = JointTransform | SampleTransform
-
-_LAYERS = ("bg", "fg_bg", "mask", "mask_valid", "depth")
-_MEANING = ("depth_unit", "depth_direction", "depth_scale", "depth_invalid")
 
 
 class PairedFgBgDataset(Dataset[Sample]):
@@ -103,19 +101,7 @@ class PairedFgBgDataset(Dataset[Sample]):
         if not -len(self) <= index < len(self):
             raise IndexError(f"index {index} is out of range for {len(self)} samples")
         id = self.manifest.value("id", index)
-        layers, transform = self._load(index), self.transform
-        if transform is None:
-            return layers, id
-        if isinstance(transform, JointTransform) and transform.fixed_size is not None:
-            return layers, id  # they were brought to that size, and nothing is drawn
-        seed = sample_seed(self.seed, self.epoch, id)
-        if not isinstance(transform, JointTransform):
-            return apply_transform(transform, layers.to_sample(id), seed)
-        return (
-            (transform.on_layers(layers, seed), id)
-            if transform.keeps_layers
-            else transform.apply_layers(layers, id, seed)
-        )
+        return transform_layers(self.transform, self._load(index), id, sample_seed(self.seed, self.epoch, id))
 
     def __repr__(self) -> str:
         return f"PairedFgBgDataset({len(self)} samples, root {str(self.manifest.root)!r}, seed {self.seed})"
@@ -219,8 +205,8 @@ class PairedFgBgDataset(Dataset[Sample]):
         return plot_sample(self[index], prediction)
 
     def _load(self, index: int) -> Layers:
-        row = {name: self.manifest.value(name, index) for name in (*_LAYERS, *_MEANING)}
-        names = {name: os.path.join(self.manifest.root, row[name]) for name in _LAYERS if row[name]}  # noqa: PTH118 - speed
+        row = {name: self.manifest.value(name, index) for name in (*LAYERS, *DECLARATION)}
+        names = {name: os.path.join(self.manifest.root, row[name]) for name in LAYERS if row[name]}  # noqa: PTH118 - speed
         least, transform = self._kind()
         size = None if transform is None else transform.fixed_size
         bg = self._backgrounds.read(names["bg"], least, transform)

@@ -290,9 +290,7 @@ class Manifest:
         if name == "bg_id":
             return self._columns["bg"].mapped(self._relative)
         if name not in _CONSTANTS:
-            raise UnknownNameError(
-                "column", name, dict.fromkeys([*STANDARD, "mask_valid", "depth_scale", "depth_invalid", *self._columns])
-            )
+            raise UnknownNameError("column", name, dict.fromkeys([*STANDARD, *_CONSTANTS, *self._columns]))
         return Texts.constant(_CONSTANTS[name], len(self))
 
     def _relative(self, paths: list[str]) -> list[str]:

@@ -10,6 +10,10 @@ from fgbgnet.data.texts import Texts
 from fgbgnet.errors import ManifestError, UnknownNameError
 
 REQUIRED = ("bg", "fg_bg", "mask")
+LAYERS = ("bg", "fg_bg", "mask", "mask_valid", "depth")
+"""Columns with the files of one sample."""
+DECLARATION = ("depth_unit", "depth_direction", "depth_scale", "depth_invalid")
+"""Columns that say what the values of ``depth`` mean."""
 CHOICES = {"depth_unit": ("metres", "relative"), "depth_direction": ("near_small", "near_large")}
 
 

@@ -22,7 +22,7 @@ from fgbgnet.data.albumentations_stage import is_albumentations
 from fgbgnet.data.colour import SharedColorJitter
 from fgbgnet.data.geometry import RandomView, Resize
 from fgbgnet.data.joint_transform import JointTransform, PairPerturbing, PicturePerturbation
-from fgbgnet.data.layers import check_sample
+from fgbgnet.data.layers import Layers, check_sample
 from fgbgnet.data.seeding import seeded
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.types import Sample, SampleTransform
@@ -146,6 +146,25 @@ def apply_transform(transform: SampleTransform, sample: Sample, seed: int) -> Sa
     return result
 
 
+def transform_layers(
+    transform: JointTransform | SampleTransform | None, layers: Layers, id: str, seed: int
+) -> tuple[Layers, str] | Sample:
+    """Applies a transform to decoded layers: the step that all data sets share.
+
+    Returns:
+        Layers and id where no tensors had to be made, so that a batch can be written in place; else the sample.
+    """
+    if transform is None:
+        return layers, id
+    if not isinstance(transform, JointTransform):
+        return apply_transform(transform, layers.to_sample(id), seed)
+    if transform.fixed_size == layers.size:
+        return layers, id  # they were decoded at that size, and nothing is drawn
+    return (
+        (transform.on_layers(layers, seed), id) if transform.keeps_layers else transform.apply_layers(layers, id, seed)
+    )
+
+
 def check_transform(transform: object) -> None:
     """Checks that something can be the transform of a data set.
 
@@ -209,4 +228,5 @@ __all__ = [
     "check_transform",
     "eval_transform",
     "train_transform",
+    "transform_layers",
 ]

@@ -12,6 +12,7 @@ from fgbgnet.data.audit.depth_signals import DepthThumbs, values_of
 _LEAST_CELLS = 40  # of a thumbnail that two maps must share
 _RELATED = 0.7  # correlation above which two maps show the same scene, one perhaps turned over
 _AGREED = 0.9
+_OWN, _BETTER = 0.35, 0.2  # correlation with its own mask, and how much more with another's, of a map that is its own
 _CHUNK = 64  # maps of one background that are compared with each other
 
 
@@ -77,7 +78,7 @@ def _whose_foreground(
         mine = np.diag(matches).copy()
         np.fill_diagonal(matches, -np.inf)
         best = matches.max(1)
-        trusted = (mine > 0.35) & (best < mine + 0.2)
+        trusted = (mine > _OWN) & (best < mine + _BETTER)
         if np.count_nonzero(trusted) < 2 or trusted.all():
             break
     own[kin], others[kin] = mine, best

@@ -133,10 +133,10 @@ def _median(values: Sequence[float]) -> float:
 
 
 def _turned_over(m: Measurement, manifest: Manifest) -> Correction:
-    metres = str(manifest.column("depth_unit")[m.row]) == "metres"
+    metres = manifest.value("depth_unit", m.row) == "metres"
     if metres or m.depth is None or not m.depth.in_unit_range:  # such a map cannot be declared to be near = large
         return without_depth(m.row, "depth_polarity")
-    declared = str(manifest.column("depth_direction")[m.row])
+    declared = manifest.value("depth_direction", m.row)
     value = "near_small" if declared == "near_large" else "near_large"
     return Correction(m.row, "depth_direction", value, "depth_polarity")
 

@@ -9,6 +9,7 @@ from fgbgnet.data.arrays import ByteArray
 from fgbgnet.data.audit.facts import Measurement
 from fgbgnet.data.audit.findings import Correction
 from fgbgnet.data.audit.rules import Hit, drop
+from fgbgnet.data.groups import connected
 from fgbgnet.data.leakage import Leak, leaks
 from fgbgnet.data.manifest import Manifest
 from fgbgnet.data.similar import similar_pictures
@@ -74,24 +75,17 @@ def _alike(manifest: Manifest, thumbs: Mapping[str, ByteArray | None]) -> list[P
 
 
 def _duplicate_backgrounds(manifest: Manifest, pairs: Iterable[Pair]) -> list[Hit]:
-    leader: dict[str, str] = {}
-    for first, second in pairs:
-        one, other = _lead(leader, first), _lead(leader, second)
-        if one != other:
-            leader[max(one, other)] = min(one, other)
-    involved = {*leader, *leader.values()}
+    pairs = list(pairs)
+    names = sorted({group for pair in pairs for group in pair})
+    numbers = {group: number for number, group in enumerate(names)}
+    joined = connected(np.array([[numbers[a], numbers[b]] for a, b in pairs], np.int64), len(names))
+    leads = {group: names[lead] for group, lead in zip(names, joined.tolist(), strict=True)}
     kind, hits = "group_duplicate", []
-    for row, group in enumerate(manifest.column("bg_id").tolist() if involved else ()):
-        if group in involved:
-            lead = _lead(leader, group)
+    for row, group in enumerate(manifest.column("bg_id").tolist() if leads else ()):
+        lead = leads.get(group)
+        if lead is not None:
             hits.append(Hit(kind, row, 1.0, (Correction(row, "bg_id", lead, kind),) if group != lead else ()))
     return hits
-
-
-def _lead(leader: Mapping[str, str], group: str) -> str:
-    while group in leader:
-        group = leader[group]
-    return group
 
 
 def _leaks(manifest: Manifest, pairs: Iterable[Pair]) -> list[Hit]:

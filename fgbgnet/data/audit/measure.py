@@ -40,6 +40,7 @@ from fgbgnet.data.audit.reading import File, Layer, read_depth_layer, read_mask_
 from fgbgnet.data.audit.views import small_depth, small_mask, small_picture, working_size
 from fgbgnet.data.layers import same_aspect
 from fgbgnet.data.manifest import Manifest
+from fgbgnet.data.manifest_checks import DECLARATION, LAYERS
 from fgbgnet.data.similar import THUMBNAIL, thumbnail
 
 EDITS: tuple[Edit, ...] = ("mirror", "flip", "turn")
@@ -65,7 +66,7 @@ class Measurer:
 
     def __call__(self, row: int) -> Measurement:
         """Measures one sample."""
-        cells = {name: self.manifest.value(name, row) for name in _COLUMNS}
+        cells = {name: self.manifest.value(name, row) for name in (*LAYERS, *DECLARATION)}
         layers = Layer()
         layers.background, layers.files["bg"] = self._background(cells["bg"])
         layers.frame, layers.files["fg_bg"] = read_picture(self.manifest, cells["fg_bg"])
@@ -83,8 +84,7 @@ class Measurer:
             result.mask = _raw_mask_facts(layers, mask)
         change = None
         if layers.background is not None and "bg" not in result.misshapen:
-            frame = small_picture(layers.frame, size)
-            change = self._compare(result, cells["bg"], layers, frame, mask)
+            result.background, change = self._compare(cells["bg"], layers.frame, layers.background, size, mask)
         if change is not None and mask is not None and result.mask is not None:
             known = np.ones(size, np.bool_)
             if layers.mask_valid is not None and "mask_valid" not in result.misshapen:
@@ -108,21 +108,19 @@ class Measurer:
         return self._recent[path]
 
     def _compare(
-        self, result: Measurement, path: str, layers: Layer, frame: ByteArray, mask: BoolArray | None
-    ) -> Change | None:
-        """The change between the frame and its background, or the one that is proven to be right; None if none is."""
-        assert layers.frame is not None and layers.background is not None  # noqa: PT018
-        thumb = _floats(thumbnail(layers.frame))
-        beside = None if mask is None else _beside(mask)
-        match = self.pool.match(path, _floats(thumbnail(layers.background)), thumb, beside)
-        facts = result.background = BackgroundFacts(match)
-        background = self._right_background(facts, small_picture(layers.background, frame.shape[:2]), frame, mask)
-        if background is None:
-            return None
-        scale = layers.frame.shape[1] / frame.shape[1]
+        self, path: str, frame: ByteArray, background: ByteArray, size: tuple[int, int], mask: BoolArray | None
+    ) -> tuple[BackgroundFacts, Change | None]:
+        """Facts, and the change between a frame and its background, or the one that is proven to be right."""
+        thumb, beside = _floats(thumbnail(frame)), None if mask is None else _beside(mask)
+        facts = BackgroundFacts(self.pool.match(path, _floats(thumbnail(background)), thumb, beside))
+        small = small_picture(frame, size)
+        right = self._right_background(facts, small_picture(background, size), small, mask)
+        if right is None:
+            return facts, None
+        scale = frame.shape[1] / size[1]
         facts.columns, facts.rows = facts.columns * scale, facts.rows * scale
-        exposure = _exposure(thumb, _floats(thumbnail(background)), beside)
-        return find_change(frame, background, exposure.gain[0], exposure.offset[0])
+        exposure = _exposure(thumb, _floats(thumbnail(right)), beside)
+        return facts, find_change(small, right, exposure.gain[0], exposure.offset[0])
 
     def _right_background(
         self, facts: BackgroundFacts, own: ByteArray, frame: ByteArray, mask: BoolArray | None
@@ -177,10 +175,6 @@ class Measurer:
         if depth.shape != size:
             depth = cv2.resize(depth, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
         return contour.steps(depth, np.ones(size, np.bool_)).height
-
-
-_DECLARATION = ("depth_unit", "depth_direction", "depth_scale", "depth_invalid")
-_COLUMNS = ("bg", "fg_bg", "mask", "mask_valid", "depth", *_DECLARATION)
 
 
 def _exposure(frame: FloatArray, background: FloatArray, beside: BoolArray | None) -> Exposure:

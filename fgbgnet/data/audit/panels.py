@@ -18,6 +18,7 @@ from fgbgnet.data.audit.findings import Edit
 from fgbgnet.data.audit.plan import CellRepair
 from fgbgnet.data.decode import read_depth, read_mask, read_rgb
 from fgbgnet.data.manifest import Manifest
+from fgbgnet.data.manifest_checks import DECLARATION
 from fgbgnet.errors import FgBgError
 from fgbgnet.pictures import to_rgb
 from fgbgnet.plotting import depth_to_rgb
@@ -139,8 +140,7 @@ def _corrected(path: str, column: str, edits: Sequence[Edit]) -> ByteArray:
 
 def _depth(caption: str, manifest: Manifest, row: int, direction: str) -> Panel:
     path = _path(manifest, row, "depth")
-    names = ("depth_unit", "depth_scale", "depth_invalid")
-    declared = {name: str(manifest.column(name)[row]) for name in names} | {"depth_direction": direction}
+    declared = {name: manifest.value(name, row) for name in DECLARATION} | {"depth_direction": direction}
     shown = _attempt(_coloured_depth, path, DepthDeclaration.from_row(declared))
     if isinstance(shown, str):
         stored = _attempt(read_rgb, path)

@@ -78,7 +78,7 @@ def background_rule(m: Measurement, manifest: Manifest) -> Iterable[Hit]:
         still_there = (_other_background(m, manifest, "bg_shifted"),) if verdict == "other" else ()
         yield Hit("bg_shifted", m.row, max(abs(facts.columns), abs(facts.rows)), still_there)
         return
-    path = str(manifest.column("bg")[m.row])
+    path = manifest.value("bg", m.row)
     if verdict == "mirrored":
         change = Correction(m.row, "bg", path, "bg_mirrored", "mirror")
         yield Hit("bg_mirrored", m.row, match.own, (change,))
@@ -141,7 +141,7 @@ def _mask_place(m: Measurement) -> str:
 def _mask_badness(m: Measurement, manifest: Manifest, kind: str) -> tuple[float, tuple[Correction, ...]]:
     facts = m.mask
     assert facts is not None
-    path = str(manifest.column("mask")[m.row])
+    path = manifest.value("mask", m.row)
     if kind == "mask_nothing_new":
         return 0.0, ()
     if kind == "mask_inverted":

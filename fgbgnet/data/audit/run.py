@@ -22,6 +22,7 @@ from fgbgnet.data.audit.result import Audit
 from fgbgnet.data.audit.views import small_depth, working_size
 from fgbgnet.data.loader import init_worker
 from fgbgnet.data.manifest import Manifest
+from fgbgnet.data.manifest_checks import DECLARATION
 from fgbgnet.data.similar import thumbnail
 from fgbgnet.errors import InvalidArgumentError
 
@@ -162,8 +163,7 @@ def _references(manifest: Manifest, rows: npt.NDArray[np.int64]) -> dict[int, Fl
     if not len(with_depth):
         return found
     for row in with_depth[np.unique(np.linspace(0, len(with_depth) - 1, _REFERENCES).round().astype(int))].tolist():
-        names = ("depth", "depth_unit", "depth_direction", "depth_scale", "depth_invalid")
-        cells = {name: manifest.value(name, row) for name in names}
+        cells = {name: manifest.value(name, row) for name in ("depth", *DECLARATION)}
         layers = Layer()
         read_depth_layer(manifest, cells["depth"], DepthDeclaration.from_row(cells), layers)
         if layers.depth is None or layers.depth_valid is None:

@@ -2,12 +2,16 @@
 
 import logging
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from fgbgnet.data.layouts.patterns import Found, fill
 from fgbgnet.data.layouts.values import Indices, Values
 from fgbgnet.types import PathInput
+
+Missing: TypeAlias = Literal["error", "drop"]
+"""What becomes of frames without a partner."""
 
 _FIRST = 5
 _log = logging.getLogger("fgbgnet")
@@ -67,4 +71,4 @@ def log_unused(matched: Matched) -> None:
             _log.info("%d files of %s belong to no frame, such as %s", len(unused), layer, first)
 
 
-__all__ = ["Matched", "log_unused", "missing_message"]
+__all__ = ["Matched", "Missing", "log_unused", "missing_message"]

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from fgbgnet.data.layouts.columns import further_column, own_columns
-from fgbgnet.data.layouts.matched import Matched, log_unused, missing_message
+from fgbgnet.data.layouts.matched import Matched, Missing, log_unused, missing_message
 from fgbgnet.data.layouts.orders import background_order
 from fgbgnet.data.layouts.patterns import Found, Patterns, find, placeholders
 from fgbgnet.data.layouts.positions import pair_by_position
@@ -27,7 +27,6 @@ from fgbgnet.types import PathInput
 
 Background: TypeAlias = BackgroundRule | InOrder
 PairBy: TypeAlias = Literal["names", "position"]
-Missing: TypeAlias = Literal["error", "drop"]
 
 _log = logging.getLogger("fgbgnet")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from fgbgnet.data.layouts.lookup import Lookup
+from fgbgnet.data.layouts.matched import Missing
 from fgbgnet.data.layouts.tree import Tree, join
 from fgbgnet.data.manifest import REQUIRED, STANDARD, Manifest
 from fgbgnet.data.storage import read_bytes
@@ -61,7 +62,7 @@ def read_table(
     archives: Mapping[str, str] | None = None,
     delimiter: str | None = None,
     root: PathInput | None = None,
-    missing: str = "error",
+    missing: Missing = "error",
     progress: bool = False,
     **constants: Any,  # noqa: ANN401 - further columns of the manifest
 ) -> Manifest:
@@ -100,7 +101,7 @@ def read_table(
 
 
 def table_to_manifest(
-    tree: Tree, path: PathInput, table: Table, missing: str, constants: Mapping[str, Any]
+    tree: Tree, path: PathInput, table: Table, missing: Missing, constants: Mapping[str, Any]
 ) -> Manifest:
     """Reads a table whose files lie in a tree."""
     if missing not in ("error", "drop"):
@@ -201,7 +202,9 @@ def _resolve(lookup: Lookup, values: list[str], layer: str, meant: dict[str, str
     return [known[value] for value in values]
 
 
-def _without_gaps(rows: dict[str, list[str]], gaps: list[Gap], missing: str, path: PathInput) -> dict[str, list[str]]:
+def _without_gaps(
+    rows: dict[str, list[str]], gaps: list[Gap], missing: Missing, path: PathInput
+) -> dict[str, list[str]]:
     wrong = {i for i, _, _ in gaps}
     keep = [i for i in range(len(rows["fg_bg"])) if i not in wrong]
     if missing == "error" or not keep:

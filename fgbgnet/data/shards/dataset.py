@@ -18,7 +18,7 @@ from fgbgnet.data.shards.placement import Node, find_node, find_worker
 from fgbgnet.data.shards.shuffling import shuffled
 from fgbgnet.data.shards.sources import Source, find_sources, open_shard
 from fgbgnet.data.shards.streams import StoredSample, read_samples
-from fgbgnet.data.transforms import JointTransform, apply_transform, check_transform
+from fgbgnet.data.transforms import JointTransform, check_transform, transform_layers
 from fgbgnet.errors import ArchiveError, FgBgWarning, InvalidArgumentError
 from fgbgnet.types import PathInput, Sample
 
@@ -172,19 +172,11 @@ class PairedShardDataset(IterableDataset[Sample]):
         return order[node.rank :: node.world_size]
 
     def _make(self, stored: StoredSample, epoch: int) -> tuple[Layers, str] | Sample:
-        seed, transform, id = sample_seed(self.seed, epoch, stored.id), self.transform, stored.id
-        if transform is None:
-            return self._decode(stored), id
-        if not isinstance(transform, JointTransform):
-            return apply_transform(transform, self._decode(stored).to_sample(id), seed)
-        layers = self._decode(stored, transform)
-        return (
-            (transform.on_layers(layers, seed), id)
-            if transform.keeps_layers
-            else transform.apply_layers(layers, id, seed)
-        )
+        seed = sample_seed(self.seed, epoch, stored.id)
+        return transform_layers(self.transform, self._decode(stored), stored.id, seed)
 
-    def _decode(self, stored: StoredSample, transform: JointTransform | None = None) -> Layers:
+    def _decode(self, stored: StoredSample) -> Layers:
+        transform = self.transform if isinstance(self.transform, JointTransform) else None
         least, size = (None, None) if transform is None else (transform.min_decoded_size, transform.fixed_size)
         bg = self._backgrounds.decode(stored.contents["bg"], stored.names["bg"], least, transform)
         if size is None:

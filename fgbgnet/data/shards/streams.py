@@ -8,16 +8,13 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import IO, Any
 
-from fgbgnet.data.manifest_checks import CHOICES
+from fgbgnet.data.manifest_checks import CHOICES, DECLARATION, LAYERS, REQUIRED
 from fgbgnet.data.shards.names import SHARED_KEY, MemberName, id_of, is_shared, split_member
 from fgbgnet.data.shards.tar import BadTarError, TarReader
 from fgbgnet.data.zips.limits import archive_limits
 from fgbgnet.errors import ArchiveError
 
-_LAYERS = ("bg", "fg_bg", "mask", "mask_valid", "depth")
-_REQUIRED = ("bg", "fg_bg", "mask")
-_MEANT = (*_LAYERS, "json")
-_MEANING = ("depth_unit", "depth_direction", "depth_scale", "depth_invalid")
+_MEANT = (*LAYERS, "json")
 
 
 @dataclass
@@ -110,7 +107,7 @@ def _parse_row(content: bytes, name: str) -> dict[str, Any]:
         raise ArchiveError(f"{name} holds a {type(row).__name__}; expected an object with the columns of a manifest")
     if not isinstance(row.get(SHARED_KEY, {}), dict):
         raise ArchiveError(f"{name} has a {SHARED_KEY} that is no object; expected layers and members")
-    for column in _MEANING:
+    for column in DECLARATION:
         if column in row:
             row[column] = _checked(column, row[column], name)
     return row
@@ -145,7 +142,7 @@ def _complete(sample: StoredSample, shared: dict[str, bytes]) -> StoredSample:
                 f"{sample.shard}: the sample {sample.key} shares {member}, which does not stand before it"
             )
         sample.contents[layer], sample.names[layer] = shared[member], f"{sample.shard}/{member}"
-    promised = [layer for layer in _LAYERS if layer in _REQUIRED or sample.row.get(layer)]
+    promised = [layer for layer in LAYERS if layer in REQUIRED or sample.row.get(layer)]
     missing = [layer for layer in promised if layer not in sample.contents]
     if missing:
         there = ", ".join(sample.contents) or "nothing"
