@@ -131,8 +131,7 @@ def _scaled(stored: npt.NDArray[Any], factor: float, inverted: bool) -> FloatArr
 def _from_bytes(stored: npt.NDArray[np.uint8], direction: DepthDirection) -> FloatArray:
     """Relative distance of 8 bits, the commonest kind: 256 values are converted rather than all pixels."""
     values = (np.arange(256) / 255).astype(np.float32)
-    looked_up: Any = cv2.LUT(stored, 1 - values if direction == "near_large" else values)
-    return looked_up  # type: ignore[no-any-return]
+    return np.asarray(cv2.LUT(stored, 1 - values if direction == "near_large" else values), np.float32)
 
 
 def _check_declaration(unit: str, direction: str, scale: float | None) -> None:

@@ -160,8 +160,7 @@ def _binarise(levels: ByteArray, name: str, lossless: bool) -> ByteArray:
         )
     if (0 if lossless else _JPEG_NOISE) < top <= _THRESHOLD:
         raise _too_dark(name, top, 255)
-    mask: Any = cv2.threshold(levels, _THRESHOLD, 1, cv2.THRESH_BINARY)[1]
-    return mask  # type: ignore[no-any-return]
+    return np.asarray(cv2.threshold(levels, _THRESHOLD, 1, cv2.THRESH_BINARY)[1], np.uint8)
 
 
 def _too_dark(name: str, high: float, full: int) -> MaskError:

@@ -152,8 +152,8 @@ def _centred(picture: ByteArray, where: BoolArray) -> FloatArray:
 def shifted(picture: ByteArray, columns: float, rows: float) -> ByteArray:
     """A picture (H, W, 3) moved by parts of pixels; what enters is reflected."""
     matrix = np.array([[1, 0, columns], [0, 1, rows]], np.float32)
-    moved: Any = cv2.warpAffine(picture, matrix, picture.shape[1::-1], borderMode=cv2.BORDER_REFLECT_101)
-    return moved  # type: ignore[no-any-return]
+    border = cv2.BORDER_REFLECT_101
+    return np.asarray(cv2.warpAffine(picture, matrix, picture.shape[1::-1], borderMode=border), np.uint8)
 
 
 def _difference(frame: ByteArray, background: ByteArray, where: BoolArray) -> float:

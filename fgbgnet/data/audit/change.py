@@ -130,8 +130,7 @@ def _range(values: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _smooth(values: npt.NDArray[Any], side: int) -> FloatArray:
-    smoothed: Any = cv2.blur(values, (side, side))
-    return smoothed  # type: ignore[no-any-return]
+    return np.asarray(cv2.blur(values, (side, side)), np.float32)
 
 
 def _texture(picture: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fgbgnet.data.arrays import BoolArray, ByteArray, FloatArray
-from fgbgnet.data.audit.views import disc
+from fgbgnet.data.audit.views import disc, mean_within
 
 DEPTH_THUMB = 24
 """Side of the thumbnails by which depth maps of one background are compared."""
@@ -68,11 +68,9 @@ class Contour:
         """Steps of a depth map, near = small, in [0, 1], of the size of the mask."""
         line, means = self._line, []
         for side in (self._outside, self._inside):
-            use = side & valid
-            share: Any = cv2.blur(use.astype(np.float32), (_BAND, _BAND))
-            total: Any = cv2.blur(np.where(use, depth, np.float32(0)), (_BAND, _BAND))
+            mean, share = mean_within(depth, side & valid, _BAND)
             line = line & (share > 0.03)
-            means.append(total / np.maximum(share, np.float32(1e-6)))
+            means.append(mean)
         if np.count_nonzero(line) < _LEAST_CONTOUR:
             return ContourSteps(float("nan"), float("nan"))
         steps = means[0][line] - means[1][line]
@@ -178,8 +176,7 @@ def _averaged(depth: FloatArray, use: BoolArray) -> ByteArray:
 
 
 def _shrunk(values: FloatArray) -> FloatArray:
-    small: Any = cv2.resize(values, (DEPTH_THUMB, DEPTH_THUMB), interpolation=cv2.INTER_AREA)
-    return small  # type: ignore[no-any-return]
+    return np.asarray(cv2.resize(values, (DEPTH_THUMB, DEPTH_THUMB), interpolation=cv2.INTER_AREA), np.float32)
 
 
 __all__ = [

@@ -64,7 +64,7 @@ def _along_the_contour(mask: npt.NDArray[np.uint8], certain: FloatArray) -> tupl
     line &= cv2.blur(outside.astype(np.float32), (_BAND, _BAND)) > 0.04
     if np.count_nonzero(line) < _LEAST_CONTOUR:
         return float("nan"), float("nan")
-    within, beyond = (mean_within(certain, side, _BAND)[line] for side in (inside, outside))
+    within, beyond = (mean_within(certain, side, _BAND)[0][line] for side in (inside, outside))
     supported = within > beyond + _CLEAR
     opposed = (beyond > within + _CLEAR) | (~supported & (within > 0.5))
     return float(supported.mean()), float(opposed.mean())
@@ -104,8 +104,7 @@ def best_shift(mask: BoolArray, change: Change) -> tuple[int, int]:
 def moved(mask: BoolArray, rows: int, columns: int) -> BoolArray:
     """The mask moved by whole pixels; what leaves the picture is gone."""
     matrix = np.array([[1, 0, columns], [0, 1, rows]], np.float32)
-    result: Any = cv2.warpAffine(mask.astype(np.uint8), matrix, mask.shape[::-1], flags=cv2.INTER_NEAREST)
-    return result > 0  # type: ignore[no-any-return]
+    return np.asarray(cv2.warpAffine(mask.astype(np.uint8), matrix, mask.shape[::-1], flags=cv2.INTER_NEAREST)) > 0
 
 
 def grey_share(levels: ByteArray) -> float:

@@ -130,7 +130,7 @@ class Measurer:
         if match.own > LEAST_RESIDUAL:
             facts.columns, facts.rows, facts.left_after_shift = shift_between(frame, own, mask)
             if moves_background(facts):
-                return np.asarray(shifted(own, facts.columns, facts.rows))
+                return shifted(own, facts.columns, facts.rows)
         verdict = judge_background(match)
         if verdict == "other":
             picture, _ = self._background(match.other_path)

@@ -90,7 +90,8 @@ def _workers(count: int) -> int:
 def _in_order(manifest: Manifest, rows: npt.NDArray[np.int64]) -> list[int]:
     """Rows of one background together, so that it is decoded once."""
     names = manifest.column("bg")[rows]
-    return rows[np.argsort(names, kind="stable")].tolist()  # type: ignore[no-any-return]
+    ordered: list[int] = rows[np.argsort(names, kind="stable")].tolist()
+    return ordered
 
 
 class _Chunks(Dataset[list[Measurement]]):

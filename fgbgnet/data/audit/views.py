@@ -26,16 +26,14 @@ def small_picture(rgb: ByteArray, size: tuple[int, int]) -> ByteArray:
     """A picture (H, W, 3) at a size, averaged over what each pixel covers."""
     if rgb.shape[:2] == size:
         return rgb
-    resized: Any = cv2.resize(rgb, size[::-1], interpolation=cv2.INTER_AREA)
-    return resized  # type: ignore[no-any-return]
+    return np.asarray(cv2.resize(rgb, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def small_mask(mask: npt.NDArray[Any], size: tuple[int, int]) -> BoolArray:
     """A mask (H, W) of 0 and 1 at a size: true where at least half of what the pixel covers is."""
     if mask.shape == size:
         return mask.astype(np.bool_)
-    resized: Any = cv2.resize(mask.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
-    return resized >= 0.5  # type: ignore[no-any-return]
+    return np.asarray(cv2.resize(mask.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)) >= 0.5
 
 
 def small_depth(depth: FloatArray, valid: BoolArray, size: tuple[int, int]) -> tuple[FloatArray, BoolArray]:
@@ -50,15 +48,24 @@ def small_depth(depth: FloatArray, valid: BoolArray, size: tuple[int, int]) -> t
 
 def disc(radius: int) -> npt.NDArray[np.uint8]:
     """Structuring element of morphology, (2 * radius + 1) ** 2."""
-    element: Any = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    return element  # type: ignore[no-any-return]
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)), np.uint8)
 
 
-def mean_within(values: npt.NDArray[Any], where: BoolArray, side: int) -> FloatArray:
-    """Mean of the values in a square around every pixel, of those pixels that are ``where``; 0 where there are none."""
-    share: Any = cv2.blur(where.astype(np.float32), (side, side))
-    total: Any = cv2.blur(np.where(where, values, 0).astype(np.float32), (side, side))
-    return total / np.maximum(share, 1e-6)  # type: ignore[no-any-return]
+def mean_within(values: FloatArray, where: BoolArray, side: int) -> tuple[FloatArray, FloatArray]:
+    """Means in a square around every pixel.
+
+    Args:
+        values: (H, W).
+        where: Pixels that count.
+        side: Of the square.
+
+    Returns:
+        Mean of the values that count, 0 where there are none; and their share of the square.
+    """
+    share = np.asarray(cv2.blur(where.astype(np.float32), (side, side)), np.float32)
+    total = np.asarray(cv2.blur(np.where(where, values, np.float32(0)), (side, side)), np.float32)
+    mean: FloatArray = np.divide(total, np.maximum(share, 1e-6), dtype=np.float32)
+    return mean, share
 
 
 __all__ = [
