@@ -25,7 +25,7 @@ class Kinship:
     agreement: FloatArray
     """Absolute correlation with the second-best relative; NaN where there are fewer than two others."""
     agreed: bool
-    """Whether any two maps agree, so that disagreement means something."""
+    """Whether a map agrees with two others, so that disagreement means something."""
     own: FloatArray
     """Correlation of what stands before the background in a map with its own mask; NaN where it cannot be told."""
     others: FloatArray
@@ -53,7 +53,7 @@ def kinship(thumbs: Sequence[DepthThumbs]) -> Kinship:
     ranked = np.sort(strength, axis=1)[:, ::-1]
     agreement = ranked[:, 1] if count > 2 else np.full(count, np.nan)
     own, others = _whose_foreground(thumbs, behind, sign)
-    agreed = bool(count > 2 and ranked[:, 0].max() > _AGREED)
+    agreed = bool(count > 2 and agreement.max() > _AGREED)
     return Kinship(sign, agreement.astype(np.float32), agreed, own, others)
 
 
