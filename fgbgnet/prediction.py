@@ -32,6 +32,9 @@ class Prediction:
         depth_unit: ``"metres"`` or ``"relative"``.
         bg: The clean background, float32 (3, H, W) in [0, 1].
         fg_bg: The picture that was judged, float32 (3, H, W) in [0, 1].
+        mask_uncertainty: Standard deviation of the mask's logit, float32 (H, W); of models that say it.
+        depth_uncertainty: Laplace scale of the depth, or of its logarithm for models that predict that, float32 (H, W);
+            of models that say it.
     """
 
     mask: Tensor | None
@@ -40,6 +43,8 @@ class Prediction:
     depth_unit: DepthUnit
     bg: Tensor
     fg_bg: Tensor
+    mask_uncertainty: Tensor | None = None
+    depth_uncertainty: Tensor | None = None
 
     def save(self, folder: PathInput) -> Path:
         """Writes ``mask.png``, ``depth.png`` and ``overview.png``.

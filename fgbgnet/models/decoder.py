@@ -1,6 +1,7 @@
 """From a feature pyramid back to the size of the picture."""
 
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -8,6 +9,8 @@ from torch import Tensor, nn
 
 from fgbgnet.errors import InvalidArgumentError, UnknownNameError
 
+DecoderBlock: TypeAlias = Literal["double", "separable"]
+BLOCKS = ("double", "separable")
 NORMS = ("batchnorm", "groupnorm", "identity")
 
 
@@ -54,8 +57,26 @@ class DoubleConv(nn.Sequential):
         )
 
 
-def upsampling_strides(strides: Sequence[int]) -> list[int]:
-    """The strides that a decoder passes on its way up, from the second deepest to full size.
+class SeparableConv(nn.Sequential):
+    """A depthwise 3 × 3 and a pointwise convolution with a normalisation and ReLU (Howard et al., MobileNets, 2017).
+
+    Args:
+        in_channels: Channels that come in.
+        out_channels: Channels that go out.
+        norm: ``"batchnorm"``, ``"groupnorm"`` or ``"identity"``.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, norm: str = "batchnorm") -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, in_channels, 3, padding=1, groups=in_channels, bias=False),
+            nn.Conv2d(in_channels, out_channels, 1, bias=norm == "identity"),
+            make_norm(norm, out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+
+def upsampling_strides(strides: Sequence[int], out_stride: int = 1) -> list[int]:
+    """The strides that a decoder passes on its way up, from the second deepest to that of its result.
 
     Gaps of the pyramid are filled by halving, so that no step enlarges by more than two.
 
@@ -65,9 +86,11 @@ def upsampling_strides(strides: Sequence[int]) -> list[int]:
     [16, 8, 4, 2, 1]
     >>> upsampling_strides([1, 2, 4, 8, 16])
     [8, 4, 2, 1]
+    >>> upsampling_strides([2, 4, 8, 16], out_stride=4)
+    [8, 4]
     """
     steps, current = [], strides[-1]
-    for target in [*reversed(strides[:-1]), 1]:
+    for target in [*(stride for stride in reversed(strides[:-1]) if stride > out_stride), out_stride]:
         while current > 2 * target:
             current //= 2
             steps.append(current)
@@ -96,10 +119,15 @@ class UNetDecoder(nn.Module):
         decoder_channels: Channels after each step, deep to shallow; one for each of `upsampling_strides`.
         norm: Normalisation of the convolutions.
         interpolation: ``"bilinear"`` or ``"nearest"``.
+        block: What follows each join: ``"double"``: two full convolutions; ``"separable"``: a depthwise and a
+            pointwise one, a small fraction of the work.
+        out_stride: Stride of the result: the decoder stops there, and skips of smaller strides are not read.
         classic: Biased convolutions with half of the incoming channels in between, as in the 2020 network.
 
     Raises:
-        InvalidArgumentError: If the number of decoder channels does not fit the pyramid.
+        InvalidArgumentError: If the number of decoder channels does not fit the pyramid, or it is too shallow for
+            ``out_stride``.
+        UnknownNameError: If a name is unknown.
     """
 
     def __init__(
@@ -109,10 +137,19 @@ class UNetDecoder(nn.Module):
         decoder_channels: Sequence[int],
         norm: str = "batchnorm",
         interpolation: str = "bilinear",
+        block: str = "double",
+        out_stride: int = 1,
         classic: bool = False,
     ) -> None:
         super().__init__()
-        steps = upsampling_strides(encoder_strides)
+        if encoder_strides[-1] < out_stride:
+            raise InvalidArgumentError(
+                f"upsampling={out_stride}, but the deepest feature has a stride of {encoder_strides[-1]}; "
+                "use less upsampling, or a deeper encoder"
+            )
+        if block not in BLOCKS:
+            raise UnknownNameError("decoder_block", block, BLOCKS)
+        steps = upsampling_strides(encoder_strides, out_stride)
         if len(decoder_channels) != len(steps):
             raise InvalidArgumentError(
                 f"decoder_channels={tuple(decoder_channels)} has {len(decoder_channels)} numbers; this encoder's "
@@ -122,13 +159,18 @@ class UNetDecoder(nn.Module):
             raise UnknownNameError("decoder_interpolation", interpolation, ("bilinear", "nearest"))
         self.interpolation = interpolation
         self.steps = tuple(steps)
-        skips = dict(zip(encoder_strides[:-1], encoder_channels[:-1], strict=True))
+        self.out_stride = out_stride
+        levels = zip(encoder_strides[:-1], encoder_channels[:-1], strict=True)
+        skips = {stride: channels for stride, channels in levels if stride >= out_stride}
         self.skip_strides = frozenset(skips)
-        blocks, incoming = [], encoder_channels[-1]
+        blocks: list[nn.Module] = []
+        incoming = encoder_channels[-1]
         for stride, channels in zip(steps, decoder_channels, strict=True):
             total = incoming + skips.get(stride, 0)
-            mid = total // 2 if classic else None
-            blocks.append(DoubleConv(total, channels, mid, norm, bias=classic))
+            if block == "separable":
+                blocks.append(SeparableConv(total, channels, norm))
+            else:
+                blocks.append(DoubleConv(total, channels, total // 2 if classic else None, norm, bias=classic))
             incoming = channels
         self.blocks = nn.ModuleList(blocks)
         self.out_channels = incoming
@@ -138,10 +180,10 @@ class UNetDecoder(nn.Module):
 
         Args:
             features: (B, C_i, H_i, W_i), shallow to deep.
-            size: (H, W) of the result.
+            size: (H, W) of the pictures.
 
         Returns:
-            (B, ``out_channels``, H, W).
+            (B, ``out_channels``, H / ``out_stride``, W / ``out_stride``).
         """
         skips = list(features[:-1])
         x = features[-1]
@@ -149,8 +191,8 @@ class UNetDecoder(nn.Module):
             skip = skips.pop() if stride in self.skip_strides else None
             if skip is not None:
                 target = skip.shape[-2:]
-            elif stride == 1:
-                target = torch.Size(size)
+            elif stride == self.out_stride:
+                target = torch.Size(length // stride for length in size)
             else:
                 target = torch.Size((x.shape[-2] * 2, x.shape[-1] * 2))
             x = self._enlarge(x, target)
@@ -163,4 +205,14 @@ class UNetDecoder(nn.Module):
         return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
-__all__ = ["NORMS", "DoubleConv", "UNetDecoder", "make_norm", "mirrored_channels", "upsampling_strides"]
+__all__ = [
+    "BLOCKS",
+    "NORMS",
+    "DecoderBlock",
+    "DoubleConv",
+    "SeparableConv",
+    "UNetDecoder",
+    "make_norm",
+    "mirrored_channels",
+    "upsampling_strides",
+]

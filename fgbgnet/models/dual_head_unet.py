@@ -1,6 +1,5 @@
 """The two-headed U-Net: a clean background and the same scene with something new in it -> mask and depth."""
 
-import copy
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -8,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fgbgnet.errors import InvalidArgumentError
+from fgbgnet.models.assembly import EncoderArguments, build_backbone, default_decoder_channels
 from fgbgnet.models.checks import (
     check_disjoint,
     check_pair,
@@ -18,41 +18,19 @@ from fgbgnet.models.checks import (
     per_channel,
     reads_values,
 )
-from fgbgnet.models.decoder import UNetDecoder, mirrored_channels, upsampling_strides
-from fgbgnet.models.encoders import PLAIN_ENCODERS, Encoder, StagedEncoder, build_encoder
+from fgbgnet.models.decoder import DecoderBlock, UNetDecoder
+from fgbgnet.models.encoders import Encoder
+from fgbgnet.models.features import Features
+from fgbgnet.models.fixed_camera import FixedCamera
 from fgbgnet.models.freeze import Freezable, frozen_branches
-from fgbgnet.models.fusion import (
-    EarlyFusion,
-    Fusion as FusionName,
-    FusionInit,
-    Merge,
-    SiameseFusion,
-    fused_channels,
-    init_first_convolution,
-)
+from fgbgnet.models.fusion import Fusion as FusionName, FusionInit, Merge
 from fgbgnet.models.heads import DEFAULT_ACTIVATIONS, DepthActivation, DepthHead, MaskHead
 from fgbgnet.models.predict import PredictMixin
 from fgbgnet.models.pretrained import OWN_MODULE, PretrainedMixin
 from fgbgnet.models.summary import summarize
+from fgbgnet.models.task_branch import TaskBranch, interpret, needed_branches
+from fgbgnet.pictures import PictureInput
 from fgbgnet.types import TASKS, DepthUnit, Outputs, Task
-
-DEFAULT_DECODER_CHANNELS = (256, 128, 64, 32, 16)
-
-
-class TaskBranch(nn.Module):
-    """What belongs to one task alone: the deeper encoder stages that are not shared, the decoder, and the head."""
-
-    def __init__(self, tail: Encoder | None, decoder: UNetDecoder, head: MaskHead | DepthHead) -> None:
-        super().__init__()
-        self.tail = tail
-        self.decoder = decoder
-        self.head = head
-
-    def forward(self, shared: Sequence[Tensor], size: Sequence[int]) -> Tensor:
-        """Shared features, shallow to deep -> (B, 1, H, W)."""
-        features = [*shared, *self.tail(shared[-1])] if self.tail is not None else list(shared)
-        result: Tensor = self.head(self.decoder(features, size))
-        return result
 
 
 class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
@@ -77,10 +55,17 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
         decoder_channels: Channels after each step up, deep to shallow. None chooses by the encoder.
         decoder_use_norm: ``"batchnorm"``, ``"groupnorm"`` or ``"identity"``.
         decoder_interpolation: ``"bilinear"`` or ``"nearest"``.
+        decoder_block: ``"double"``: two full convolutions per step; ``"separable"``: a depthwise and a pointwise one.
+        upsampling: 1, 2 or 4: the decoder stops at this stride, and the heads predict all pixels of a cell at once.
         in_channels: Channels of each picture. Other than 3, they are normalised by the average of the RGB statistics,
             and `predict`, which reads RGB, is not available.
         depth_activation: ``"log"`` (for metres by default) predicts the logarithm of the distance, ``"sigmoid"`` (for
             relative depth by default, which spans [0, 1]) a value in (0, 1), ``"linear"`` anything.
+        uncertainty: Tasks that also say how sure they are, under ``"mask_uncertainty"`` and ``"depth_uncertainty"``;
+            see `fgbgnet.models.MaskHead` and `fgbgnet.models.DepthHead`.
+        cross_task: Whether the mask gates a residual on the background's own depth, and what the network would call
+            foreground in two equal pictures is subtracted from the mask: two equal pictures then give an empty mask
+            and the background's depth by construction. Each decoder runs twice; so does an early-fusion encoder.
         depth_unit: What the depth means: ``"metres"`` or ``"relative"``. Carried along, not computed with.
         input_size: Side of the square pictures that the model is trained on; `predict` squashes pictures to this
             square, as `fgbgnet.train_transform` and `fgbgnet.eval_transform` do. None feeds them as they are.
@@ -111,13 +96,18 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
         decoder_channels: Sequence[int] | None = None,
         decoder_use_norm: str = "batchnorm",
         decoder_interpolation: str = "bilinear",
+        decoder_block: DecoderBlock = "double",
+        upsampling: int = 1,
         in_channels: int = 3,
         depth_activation: DepthActivation | None = None,
+        uncertainty: Sequence[Task] | Task = (),
+        cross_task: bool = False,
         depth_unit: DepthUnit = "metres",
         input_size: int | None = None,
         tasks: Sequence[Task] | Task = TASKS,
     ) -> None:
         super().__init__()
+        uncertain = checked_tasks(uncertainty) if uncertainty else ()
         self.arguments = {
             "encoder_name": encoder_name if isinstance(encoder_name, str) else OWN_MODULE + type(encoder_name).__name__,
             "encoder_weights": encoder_weights,
@@ -129,66 +119,61 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
             "decoder_channels": None if decoder_channels is None else list(decoder_channels),
             "decoder_use_norm": decoder_use_norm,
             "decoder_interpolation": decoder_interpolation,
+            "decoder_block": decoder_block,
+            "upsampling": upsampling,
             "in_channels": in_channels,
             "depth_activation": depth_activation,
+            "uncertainty": list(uncertain),
+            "cross_task": cross_task,
         }
         self.in_channels = checked_count("in_channels", in_channels)
         self.depth_unit = checked_depth_unit(depth_unit)
         self.input_size = None if input_size is None else checked_count("input_size", input_size)
         self.tasks = checked_tasks(tasks)
+        self.cross_task = cross_task
         self._range_checked = False
 
-        encoders = [self._build_encoder(encoder_name)]
-        if shared_stages is not None:
-            given = isinstance(encoder_name, nn.Module)
-            encoders.append(copy.deepcopy(encoders[0]) if given else self._build_encoder(encoder_name))
-        trunk, tails = _split(encoders, shared_stages, fusion)
+        backbone = build_backbone(
+            EncoderArguments(encoder_name, encoder_weights, encoder_depth, fusion, fusion_init, in_channels),
+            shared_stages,
+            merge,
+        )
+        self.shared = backbone.shared
+        self.stride = backbone.strides[-1]
         self.mean: Tensor
         self.std: Tensor
-        self.register_buffer("mean", per_channel(encoders[0].mean, in_channels))
-        self.register_buffer("std", per_channel(encoders[0].std, in_channels))
+        self.register_buffer("mean", per_channel(self.shared.encoder.mean, in_channels))
+        self.register_buffer("std", per_channel(self.shared.encoder.std, in_channels))
 
-        self.shared = SiameseFusion(trunk, merge) if fusion == "siamese" else EarlyFusion(trunk, fusion == "early_diff")
-        channels, strides = self.shared.out_channels, self.shared.strides
-        if tails[0] is not None:
-            channels += tuple(tails[0].out_channels)
-            strides += tuple(tails[0].strides)
-        self.stride = strides[-1]
-        classic = encoder_name == "unet"
-        if decoder_channels is None:
-            steps = len(upsampling_strides(strides))
-            plain = PLAIN_ENCODERS.get(encoder_name) if isinstance(encoder_name, str) else None
-            decoder_channels = mirrored_channels(plain, steps) if plain else DEFAULT_DECODER_CHANNELS[-steps:]
+        widths = tuple(decoder_channels or default_decoder_channels(encoder_name, backbone.strides, upsampling))
 
-        def branch(tail: Encoder | None, head: MaskHead | DepthHead) -> TaskBranch:
-            decoder = UNetDecoder(channels, strides, decoder_channels, decoder_use_norm, decoder_interpolation, classic)
-            return TaskBranch(tail, decoder, head)
+        def decoder() -> UNetDecoder:
+            return UNetDecoder(
+                backbone.channels,
+                backbone.strides,
+                widths,
+                norm=decoder_use_norm,
+                interpolation=decoder_interpolation,
+                block=decoder_block,
+                out_stride=upsampling,
+                classic=encoder_name == "unet",
+            )
 
-        self.mask_branch = branch(tails[0], MaskHead(decoder_channels[-1]))
-        self.depth_branch = branch(
-            tails[-1], DepthHead(decoder_channels[-1], depth_activation or DEFAULT_ACTIVATIONS[depth_unit])
-        )
+        mask_decoder, depth_decoder = decoder(), decoder()
+        features, activation = mask_decoder.out_channels, depth_activation or DEFAULT_ACTIVATIONS[depth_unit]
+        mask_head = MaskHead(features, upsampling, "mask" in uncertain)
+        depth_head = DepthHead(features, activation, upsampling, "depth" in uncertain)
+        self.mask_branch = TaskBranch(backbone.tails[0], mask_decoder, mask_head)
+        self.depth_branch = TaskBranch(backbone.tails[1], depth_decoder, depth_head)
         check_disjoint(self.branches())
-
-    def _build_encoder(self, encoder: str | Encoder) -> Encoder:
-        if isinstance(encoder, nn.Module):
-            if not all(hasattr(encoder, name) for name in ("out_channels", "strides", "mean", "std")):
-                raise InvalidArgumentError(
-                    f"encoder {type(encoder).__name__} has no out_channels, strides, mean and std; "
-                    "derive it from fgbgnet.models.Encoder"
-                )
-            return encoder
-        fusion, weights = self.arguments["fusion"], self.arguments["encoder_weights"]
-        channels = fused_channels(fusion, self.in_channels)
-        built = build_encoder(encoder, channels, self.arguments["encoder_depth"], weights)
-        fusion_init = self.arguments["fusion_init"] or ("mean" if weights else None)
-        if fusion_init and fusion != "siamese":
-            init_first_convolution(built, fusion, fusion_init, self.in_channels, pretrained=bool(weights))
-        return built
 
     def branches(self) -> Mapping[str, nn.Module]:
         """The parts that `fgbgnet.freeze_branch` knows: what both tasks share, and what each has alone."""
         return {"shared": self.shared, "mask": self.mask_branch, "depth": self.depth_branch}
+
+    def task_branches(self) -> dict[Task, TaskBranch]:
+        """What each task has alone."""
+        return {"mask": self.mask_branch, "depth": self.depth_branch}
 
     @property
     def frozen_branches(self) -> tuple[str, ...]:
@@ -205,53 +190,93 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
             tasks: ``("mask",)`` or ``("depth",)`` computes one branch only; the model's ``tasks`` by default.
 
         Returns:
-            ``"mask"``: logits (B, 1, H, W); ``"depth"``: distances (B, 1, H, W), near = small.
+            ``"mask"``: logits (B, 1, H, W); ``"depth"``: distances (B, 1, H, W), near = small; and, of the tasks that
+            have one, ``"mask_uncertainty"`` and ``"depth_uncertainty"``, of the same shape.
 
         Raises:
             InvalidArgumentError: If shapes, types or ranges do not fit.
             UnknownNameError: If a task is unknown.
         """
         names = checked_tasks(self.tasks if tasks is None else tasks)
-        features, padded = self.encode(bg, fg_bg)
-        height, width = fg_bg.shape[-2:]
-        return {task: self.decode(features, task, padded)[..., :height, :width] for task in names}
+        features = self.encode(bg, fg_bg)
+        return self._decode_all(features, names)
 
-    def encode(self, bg: Tensor, fg_bg: Tensor) -> tuple[list[Tensor], tuple[int, int]]:
-        """The shared features of a pair.
+    def encode(self, bg: Tensor, fg_bg: Tensor) -> Features:
+        """The shared features of a pair, from which `decode` makes each task.
+
+        Args:
+            bg: As for `forward`.
+            fg_bg: As for `forward`.
 
         Returns:
-            The features, shallow to deep, and the size to which the pictures were padded: a multiple of the deepest
-            stride, so that all levels lie exactly on each other.
+            The features, and the sizes that belong to them.
+
+        Raises:
+            InvalidArgumentError: If shapes, types or ranges do not fit.
         """
         check_pair(bg, fg_bg, self.in_channels)
         if reads_values(bg) and (bg.device.type == "cpu" or not self._range_checked):
             check_range(bg, fg_bg)
             self._range_checked = self._range_checked or bg.device.type != "cpu"
         height, width = bg.shape[-2:]
-        padding = (0, -width % self.stride, 0, -height % self.stride)
-        pictures = [self._normalize(picture, padding) for picture in (bg, fg_bg)]
-        features: list[Tensor] = self.shared(*pictures)
-        return features, (height + padding[3], width + padding[1])
+        clean, frame = self.normalize(bg), self.normalize(fg_bg)
+        pair, reference = (
+            self.shared.with_reference(clean, frame) if self.cross_task else (self.shared(clean, frame), None)
+        )
+        return Features(pair, reference, (height, width), (clean.shape[-2], clean.shape[-1]))
 
-    def decode(self, features: Sequence[Tensor], task: Task, size: Sequence[int]) -> Tensor:
+    def decode(self, features: Features, task: Task) -> Tensor:
         """One task from shared features.
 
         Args:
             features: What `encode` returned.
             task: ``"mask"`` or ``"depth"``.
-            size: The size that `encode` returned.
 
         Returns:
-            ``(B, 1, *size)``.
-        """
-        checked_tasks(task)
-        branch = self.mask_branch if task == "mask" else self.depth_branch
-        result: Tensor = branch(features, size)
-        return result
+            (B, 1, H, W): logits or distances, at the size of the pictures.
 
-    def _normalize(self, picture: Tensor, padding: tuple[int, int, int, int]) -> Tensor:
-        picture = ((picture - self.mean) / self.std).to(self.mean.dtype)  # the parameters' type
+        Raises:
+            UnknownNameError: If the task is unknown.
+        """
+        return self._decode_all(features, checked_tasks(task))[task]
+
+    def _decode_all(self, features: Features, tasks: Sequence[Task]) -> Outputs:
+        branches = self.task_branches()
+        raws = {task: branches[task](features) for task in needed_branches(tasks, self.cross_task)}
+        return interpret(raws, {task: branch.head for task, branch in branches.items()}, tasks, features.size)
+
+    def normalize(self, picture: Tensor) -> Tensor:
+        """What the encoder sees of a picture in [0, 1]: normalised, and continued beyond the bottom right.
+
+        Args:
+            picture: (B, C, H, W).
+
+        Returns:
+            (B, C, H', W') in the parameters' type, H' and W' multiples of the deepest stride.
+        """
+        height, width = picture.shape[-2:]
+        padding = (0, -width % self.stride, 0, -height % self.stride)
+        picture = ((picture - self.mean) / self.std).to(self.mean.dtype)
         return F.pad(picture, padding, mode="replicate") if any(padding) else picture
+
+    def fix_background(self, bg: PictureInput) -> FixedCamera:
+        """Computes a background's features once, for a camera that does not move.
+
+        Args:
+            bg: The clean background, as for `predict`.
+
+        Returns:
+            A function of the frame alone, with the bits of ``model(bg, frame)``.
+
+        Raises:
+            InvalidArgumentError: If the fusion reads both pictures together, so that nothing can be kept.
+
+        >>> model = DualHeadUNet("unet_small", fusion="siamese").eval()
+        >>> bg, frame = torch.rand(3, 48, 64), torch.rand(1, 3, 48, 64)
+        >>> torch.equal(model.fix_background(bg)(frame)["mask"], model(bg[None], frame)["mask"])
+        True
+        """
+        return FixedCamera(self, bg)
 
     def summary(self, size: int | tuple[int, int] = 224) -> str:
         """A table of the branches with parameters, multiply-accumulates at ``size``, and what is frozen."""
@@ -271,29 +296,4 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
         self.depth_branch.head.set_prior(depth)
 
 
-def _split(encoders: Sequence[Encoder], shared_stages: int | None, fusion: str) -> tuple[Encoder, list[Encoder | None]]:
-    """The trunk that both tasks share, and the deeper stages of each."""
-    if shared_stages is None:
-        return encoders[0], [None, None]
-    stages = len(encoders[0].strides)
-    if not all(isinstance(encoder, StagedEncoder) for encoder in encoders):
-        raise InvalidArgumentError(
-            f"shared_stages={shared_stages}: this encoder cannot be split between the tasks; use shared_stages=None "
-            f"(all stages shared), or one of {', '.join(map(repr, PLAIN_ENCODERS))}"
-        )
-    if not 1 <= shared_stages <= stages:
-        raise InvalidArgumentError(
-            f"shared_stages={shared_stages}; this encoder has {stages} stages: expected 1 to {stages}, or None for all"
-        )
-    if shared_stages == stages:
-        return encoders[0], [None, None]
-    if fusion == "siamese":
-        raise InvalidArgumentError(
-            "fusion='siamese' merges the features of all stages, so all are shared; use shared_stages=None, "
-            "or fusion='early'"
-        )
-    parts = [encoder.split(shared_stages) for encoder in encoders if isinstance(encoder, StagedEncoder)]
-    return parts[0][0], [tail for _, tail in parts]
-
-
-__all__ = ["DualHeadUNet", "TaskBranch"]
+__all__ = ["DualHeadUNet"]

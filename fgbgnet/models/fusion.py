@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from fgbgnet.errors import InvalidArgumentError, UnknownNameError
 from fgbgnet.models.encoders import Encoder
+from fgbgnet.models.features import Pyramid
 
 Fusion: TypeAlias = Literal["early", "early_diff", "siamese"]
 FusionInit: TypeAlias = Literal["mean", "difference", "frame"]
@@ -39,7 +40,26 @@ def fused_channels(fusion: str, in_channels: int) -> int:
     return {"early": 2, "early_diff": 3, "siamese": 1}[fusion] * in_channels
 
 
-class EarlyFusion(nn.Module):
+class SingleStream(nn.Module):
+    """An encoder that passes one stream, in the form of a fusion: the deeper stages behind early fusion.
+
+    Args:
+        encoder: The encoder.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.out_channels = tuple(encoder.out_channels)
+        self.strides = tuple(encoder.strides)
+
+    def forward(self, x: Tensor) -> Pyramid:
+        """(B, C, H, W) -> features, shallow to deep."""
+        levels: list[Tensor] = self.encoder(x)
+        return Pyramid(levels, (levels[-1],))
+
+
+class EarlyFusion(SingleStream):
     """Stacks the pictures, and on request their signed difference, and encodes the stack once.
 
     Args:
@@ -48,21 +68,27 @@ class EarlyFusion(nn.Module):
     """
 
     def __init__(self, encoder: Encoder, difference: bool = False) -> None:
-        super().__init__()
-        self.encoder = encoder
+        super().__init__(encoder)
         self.difference = difference
-        self.out_channels = tuple(encoder.out_channels)
-        self.strides = tuple(encoder.strides)
 
-    def forward(self, bg: Tensor, fg_bg: Tensor) -> list[Tensor]:
+    def forward(self, bg: Tensor, fg_bg: Tensor) -> Pyramid:  # type: ignore[override]
         """Two normalised pictures (B, C, H, W) -> features, shallow to deep."""
         layers = [bg, fg_bg, fg_bg - bg] if self.difference else [bg, fg_bg]
-        features: list[Tensor] = self.encoder(torch.cat(layers, dim=1))
-        return features
+        return super().forward(torch.cat(layers, dim=1))
+
+    def with_reference(self, bg: Tensor, fg_bg: Tensor) -> tuple[Pyramid, Pyramid]:
+        """The features of the pair, and those of the background with itself."""
+        if not self.training:
+            return self(bg, fg_bg), self(bg, bg)
+        # One pass over both, so that BatchNorm treats them alike.
+        return halves(self(torch.cat([bg, bg]), torch.cat([fg_bg, bg])))
 
 
 class SiameseFusion(nn.Module):
     """Encodes each picture with the same encoder and merges the features of each size.
+
+    In training both pictures pass in one batch, so that BatchNorm sees the statistics of both. In evaluation they pass
+    one after the other, so that a background whose features were kept gives the same bits.
 
     Args:
         encoder: The encoder.
@@ -79,14 +105,52 @@ class SiameseFusion(nn.Module):
         self.out_channels = tuple(factor * c for c in encoder.out_channels)
         self.strides = tuple(encoder.strides)
 
-    def forward(self, bg: Tensor, fg_bg: Tensor) -> list[Tensor]:
-        """Two normalised pictures (B, C, H, W) -> merged features, shallow to deep."""
-        # One pass over both, so that BatchNorm sees the statistics of both.
-        features: Sequence[Tensor] = self.encoder(torch.cat([bg, fg_bg]))
-        pairs = [feature.chunk(2) for feature in features]
-        if self.merge == "concat":
-            return [torch.cat(pair, dim=1) for pair in pairs]
-        return [(frame - clean).abs() for clean, frame in pairs]
+    def forward(self, bg: Tensor, fg_bg: Tensor) -> Pyramid:
+        """Two normalised pictures, or their features from shallower stages, (B, C, H, W) -> merged features."""
+        return self.merge_streams(*self._streams(bg, fg_bg))
+
+    def with_reference(self, bg: Tensor, fg_bg: Tensor) -> tuple[Pyramid, Pyramid]:
+        """The features of the pair, and those of the background with itself; each picture is encoded once."""
+        clean, frame = self._streams(bg, fg_bg)
+        return self.merge_streams(clean, frame), self.merge_streams(clean, clean)
+
+    def stream(self, picture: Tensor) -> list[Tensor]:
+        """Features of one picture before merging, shallow to deep."""
+        levels: list[Tensor] = self.encoder(picture)
+        return levels
+
+    def merge_streams(self, clean: Sequence[Tensor], frame: Sequence[Tensor]) -> Pyramid:
+        """Merges the features of a background and a frame, level by level."""
+        levels = [self._merge(*pair) for pair in zip(clean, frame, strict=True)]
+        return Pyramid(levels, (clean[-1], frame[-1]))
+
+    def _streams(self, bg: Tensor, fg_bg: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        if not self.training:
+            return self.stream(bg), self.stream(fg_bg)
+        both = [level.chunk(2) for level in self.stream(torch.cat([bg, fg_bg]))]
+        return [clean for clean, _ in both], [frame for _, frame in both]
+
+    def _merge(self, clean: Tensor, frame: Tensor) -> Tensor:
+        return torch.cat([clean, frame], dim=1) if self.merge == "concat" else (frame - clean).abs()
+
+
+def halves(pyramid: Pyramid) -> tuple[Pyramid, Pyramid]:
+    """The two halves of a batch."""
+    levels = [level.chunk(2) for level in pyramid.levels]
+    carry = [part.chunk(2) for part in pyramid.carry]
+    one, other = (Pyramid([pair[i] for pair in levels], tuple(pair[i] for pair in carry)) for i in (0, 1))
+    return one, other
+
+
+def joined(one: Pyramid, other: Pyramid) -> Pyramid:
+    """Two pyramids as one batch; `halves` takes it apart.
+
+    >>> one, other = (Pyramid([torch.full((1, 2, 3, 3), value)], (torch.zeros(1, 2, 3, 3),)) for value in (1.0, 2.0))
+    >>> [torch.equal(half.levels[0], own.levels[0]) for half, own in zip(halves(joined(one, other)), (one, other))]
+    [True, True]
+    """
+    levels = [torch.cat(pair) for pair in zip(one.levels, other.levels, strict=True)]
+    return Pyramid(levels, tuple(torch.cat(pair) for pair in zip(one.carry, other.carry, strict=True)))
 
 
 def init_first_convolution(
@@ -132,6 +196,9 @@ __all__ = [
     "FusionInit",
     "Merge",
     "SiameseFusion",
+    "SingleStream",
     "fused_channels",
+    "halves",
     "init_first_convolution",
+    "joined",
 ]

@@ -78,8 +78,8 @@ def test_pieces_add_up_to_forward():
     model = DualHeadUNet("resnet18").eval()
     bg, fg_bg = pair(64, 96)
     with torch.no_grad():
-        features, size = model.encode(bg, fg_bg)
-        assert torch.equal(model.decode(features, "depth", size), model(bg, fg_bg)["depth"])
+        features = model.encode(bg, fg_bg)
+        assert torch.equal(model.decode(features, "depth"), model(bg, fg_bg)["depth"])
 
 
 @pytest.mark.parametrize("size", [(50, 70), (45, 64), (33, 31)])
@@ -164,7 +164,7 @@ def test_priors_are_what_an_untrained_head_says():
         model = DualHeadUNet("unet_small", depth_activation=activation)
         model.set_priors(foreground=0.2, depth=0.7)
         for branch in (model.mask_branch, model.depth_branch):
-            nn.init.zeros_(branch.head.weight)
+            nn.init.zeros_(branch.head.convolution.weight)
         outputs = model(*pair(16, 16))
         assert torch.allclose(outputs["mask"].sigmoid(), torch.tensor(0.2), atol=1e-6)
         assert torch.allclose(outputs["depth"], torch.tensor(0.7), atol=1e-6)
@@ -174,7 +174,7 @@ def test_depth_spans_what_its_unit_spans():
     for unit, low, high in (("metres", 0, float("inf")), ("relative", 0, 1)):
         model = DualHeadUNet("unet_small", depth_unit=unit)
         with torch.no_grad():
-            model.depth_branch.head.weight.mul_(1000)  # far out on both sides
+            model.depth_branch.head.convolution.weight.mul_(1000)  # far out on both sides
             depth = model(*pair(16, 16))["depth"]
         assert (depth >= low).all()
         assert (depth <= high).all()
@@ -233,7 +233,10 @@ WRONG = [
     ({"encoder_name": "unet", "shared_stages": 6}, InvalidArgumentError, "1 to 5"),
     ({"encoder_name": "unet", "shared_stages": 0}, InvalidArgumentError, "1 to 5"),
     ({"encoder_name": "resnet18", "shared_stages": 3}, InvalidArgumentError, "cannot be split"),
-    ({"encoder_name": "unet_small", "shared_stages": 3, "fusion": "siamese"}, InvalidArgumentError, "siamese"),
+    ({"encoder_name": "unet_small", "decoder_block": "thin"}, UnknownNameError, "separable"),
+    ({"encoder_name": "unet_small", "upsampling": 3}, InvalidArgumentError, "upsampling=3"),
+    ({"encoder_name": "unet_small", "encoder_depth": 1, "upsampling": 4}, InvalidArgumentError, "stride of 2"),
+    ({"encoder_name": "unet_small", "uncertainty": "dept"}, UnknownNameError, "'depth'"),
     ({"encoder_name": "unet_small", "fusion": "erly"}, UnknownNameError, "'early'"),
     ({"encoder_name": "unet_small", "fusion": "siamese", "merge": "sum"}, UnknownNameError, "abs_diff"),
     ({"encoder_name": "unet_small", "fusion_init": "diff"}, UnknownNameError, "difference"),

@@ -70,11 +70,11 @@ def break_weights(path, change):
     save_file(weights, path / "model.safetensors")
 
 
-KEY = "mask_branch.head.weight"
+KEY = "mask_branch.head.convolution.weight"
 BREAKS = {
-    "missing": (lambda w: w.pop(KEY), "1 missing .*mask_branch.head.weight"),
+    "missing": (lambda w: w.pop(KEY), "1 missing .*mask_branch.head.convolution.weight"),
     "unknown": (lambda w: w.update(extra=torch.zeros(1)), "1 unknown .*extra"),
-    "shape": (lambda w: w.update({KEY: torch.zeros(7)}), "1 of another shape .*mask_branch.head.weight"),
+    "shape": (lambda w: w.update({KEY: torch.zeros(7)}), "1 of another shape .*mask_branch.head.convolution.weight"),
 }
 
 
@@ -145,10 +145,10 @@ def test_a_save_that_stopped_between_the_files_is_told(folder, monkeypatch):
     monkeypatch.undo()
     with pytest.raises(WeightsError, match="interrupted"):
         DualHeadUNet.from_pretrained(path)
-    before = model.mask_branch.head.weight.clone()
+    before = model.mask_branch.head.convolution.weight.clone()
     with pytest.raises(WeightsError, match="interrupted"):
         model.load_weights(path)
-    assert torch.equal(model.mask_branch.head.weight, before)
+    assert torch.equal(model.mask_branch.head.convolution.weight, before)
 
 
 def test_a_configuration_without_a_hash_still_loads(folder):
