@@ -12,6 +12,7 @@ from fgbgnet.losses.functional import (
     at_least_float32,
     depth_gradient_loss,
     depth_l1_loss,
+    depth_laplace_loss,
     log_depth,
 )
 from fgbgnet.losses.validation import check_maps, check_valid, check_weight
@@ -66,13 +67,17 @@ class DepthLoss(nn.Module):
             raise InvalidArgumentError("minimum=0 has no logarithm; expected a depth above 0.")
         self.space, self.alignment, self.minimum = space, alignment, minimum
 
-    def forward(self, prediction: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
+    def forward(
+        self, prediction: Tensor, target: Tensor, valid: Tensor | None = None, scale: Tensor | None = None
+    ) -> Tensor:
         """Compute the loss of one batch.
 
         Args:
             prediction: The model's depth output, (B, 1, H, W).
             target: True depth, same shape and unit.
             valid: Where the truth may be believed, bool, same shape; None means everywhere.
+            scale: The model's ``depth_uncertainty``, above 0, same shape. The L1 term then is the likelihood of
+                `depth_laplace_loss` in the ``space`` of this loss, which thereby is the space of the scale.
 
         Returns:
             Scalar, float32 (float64 for float64 predictions). With nothing valid it is exactly 0 and back-propagates
@@ -82,6 +87,8 @@ class DepthLoss(nn.Module):
             InvalidArgumentError: Shapes or dtypes do not fit together.
         """
         check_maps(prediction, target, "depth")
+        if scale is not None:
+            check_maps(scale, target, "depth_uncertainty")
         if valid is not None:
             check_valid(valid, target)
         prediction = at_least_float32(prediction)
@@ -91,7 +98,9 @@ class DepthLoss(nn.Module):
         if self.alignment == "scale_shift":
             prediction = align_scale_shift(prediction, target, valid)
         total = prediction.new_zeros(())
-        if self.l1:
+        if self.l1 and scale is not None:
+            total = total + self.l1 * depth_laplace_loss(prediction, target, scale, valid)
+        elif self.l1:
             total = total + self.l1 * depth_l1_loss(prediction, target, valid)
         if self.gradient:
             total = total + self.gradient * depth_gradient_loss(prediction, target, valid)

@@ -19,7 +19,8 @@ class DualTaskLoss(nn.Module):
     Args:
         mask: Module called as ``mask(logits, target)``, with the batch's ``mask_valid`` as third argument where it has
             one; None is ``MaskLoss()``.
-        depth: Module called as ``depth(prediction, target, depth_valid)``; None is ``DepthLoss()``.
+        depth: Module called as ``depth(prediction, target, depth_valid)``, with the outputs' ``depth_uncertainty`` as
+            fourth argument where there is one; None is ``DepthLoss()``.
         weights: Weight per task; a task that is left out has weight 1.
 
     Raises:
@@ -66,7 +67,8 @@ class DualTaskLoss(nn.Module):
 
         Raises:
             InvalidArgumentError: No task in the outputs, a key of the batch is missing, or it has ``"mask_valid"`` but
-                the mask loss takes two arguments alone.
+                the mask loss takes two arguments alone, or the outputs have ``"depth_uncertainty"`` but the depth loss
+                takes three.
         """
         present = [task for task in TASKS if task in outputs]
         if not present:
@@ -75,7 +77,7 @@ class DualTaskLoss(nn.Module):
         if "mask" in present:
             losses["mask"] = self._mask_loss(outputs["mask"], batch)
         if "depth" in present:
-            losses["depth"] = self.depth(outputs["depth"], _get(batch, "depth"), _get(batch, "depth_valid"))
+            losses["depth"] = self._depth_loss(outputs, batch)
         weighted = [self.weights[task] * losses[task] for task in present]
         return {"total": sum(weighted[1:], start=weighted[0]), **losses}
 
@@ -89,6 +91,19 @@ class DualTaskLoss(nn.Module):
                     "learn from pixels without a label; give its forward(logits, target, valid=None), or use MaskLoss()"
                 )
         loss: Tensor = self.mask(*arguments)
+        return loss
+
+    def _depth_loss(self, outputs: Mapping[str, Tensor], batch: Mapping[str, Any]) -> Tensor:
+        arguments = [outputs["depth"], _get(batch, "depth"), _get(batch, "depth_valid")]
+        if "depth_uncertainty" in outputs:
+            arguments.append(outputs["depth_uncertainty"])
+            if not _takes(self.depth, len(arguments)):
+                raise InvalidArgumentError(
+                    f"the model returned 'depth_uncertainty', but {type(self.depth).__name__} takes no fourth argument "
+                    "and would leave it untrained; give its forward(prediction, target, valid, scale), or use "
+                    "DepthLoss()"
+                )
+        loss: Tensor = self.depth(*arguments)
         return loss
 
     def extra_repr(self) -> str:

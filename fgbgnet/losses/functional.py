@@ -99,6 +99,32 @@ def depth_l1_loss(prediction: Tensor, target: Tensor, valid: Tensor | None = Non
     return error.abs().sum() / valid.sum().clamp(min=1)
 
 
+def depth_laplace_loss(prediction: Tensor, target: Tensor, scale: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Negative log-likelihood of a Laplace distribution, averaged over the valid pixels; exactly 0 when there are none.
+
+    ``|p - t| / b + ln b`` without the constant ln 2, the form with L1 of Kendall and Gal (2017). For a given error it
+    is least where the scale ``b`` is the mean absolute error: the network learns where it errs.
+
+    Args:
+        prediction: Predicted depth, or its logarithm, (B, 1, H, W).
+        target: Truth, in the same space and shape.
+        scale: Predicted scale, above 0, same shape.
+        valid: Bool, same shape; None means every pixel.
+
+    Returns:
+        Scalar; may be negative.
+
+    Example:
+        >>> truth = torch.zeros(1, 1, 1, 2)
+        >>> scales = [torch.full_like(truth, b) for b in (1.0, 2.0, 4.0)]
+        >>> [round(depth_laplace_loss(truth + 2, truth, scale).item(), 3) for scale in scales]
+        [2.0, 1.693, 1.886]
+    """
+    error, valid = _masked_error(prediction, target, valid)
+    scale = torch.where(valid, at_least_float32(scale), 1)
+    return (error.abs() / scale + scale.log()).sum() / valid.sum().clamp(min=1)
+
+
 def depth_gradient_loss(prediction: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
     """Mean absolute difference of the finite differences of prediction and target.
 
@@ -214,6 +240,7 @@ __all__ = [
     "at_least_float32",
     "depth_gradient_loss",
     "depth_l1_loss",
+    "depth_laplace_loss",
     "log_depth",
     "mask_bce_loss",
     "mask_dice_loss",

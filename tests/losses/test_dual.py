@@ -73,3 +73,22 @@ def test_wrong_weights():
         DualTaskLoss(weights={"dept": 1.0})
     with pytest.raises(InvalidArgumentError, match="weights"):
         DualTaskLoss(weights={"mask": -1.0})
+
+
+def test_depth_uncertainty_goes_to_the_depth_loss(outputs, batch):
+    scale = torch.rand(2, 1, 6, 6) + 0.5
+    losses = DualTaskLoss(depth=DepthLoss(gradient=0))({**outputs, "depth_uncertainty": scale}, batch)
+    valid = batch["depth_valid"]
+    error = (outputs["depth"] - batch["depth"]).abs()[valid]
+    torch.testing.assert_close(losses["depth"], (error / scale[valid] + scale[valid].log()).mean())
+
+
+def test_a_depth_loss_that_would_leave_the_uncertainty_untrained_is_an_error(outputs, batch):
+    class Plain(nn.Module):
+        def forward(self, prediction, target, valid):
+            return (prediction - target)[valid].abs().mean()
+
+    loss = DualTaskLoss(depth=Plain())
+    loss(outputs, batch)
+    with pytest.raises(InvalidArgumentError, match="leave it untrained"):
+        loss({**outputs, "depth_uncertainty": torch.ones(2, 1, 6, 6)}, batch)

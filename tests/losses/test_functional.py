@@ -1,12 +1,16 @@
+import math
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
+from scipy import stats
 
 from fgbgnet.losses import (
     align_scale_shift,
     depth_gradient_loss,
     depth_l1_loss,
+    depth_laplace_loss,
     log_depth,
     mask_bce_loss,
     mask_dice_loss,
@@ -144,3 +148,17 @@ def test_gradcheck_depth(function, with_valid):
 def test_gradcheck_mask(function):
     logits, target = tensors(*masks(5, batch=2, height=3, width=4))
     assert torch.autograd.gradcheck(lambda z: function(z, target), logits.requires_grad_())
+
+
+def test_laplace_loss_is_scipys_negative_log_likelihood():
+    generator = torch.Generator().manual_seed(0)
+    prediction, target = torch.randn(2, 2, 1, 5, 6, generator=generator, dtype=torch.float64)
+    scale = torch.rand(2, 1, 5, 6, generator=generator, dtype=torch.float64) + 0.1
+    valid = torch.rand(2, 1, 5, 6, generator=generator) > 0.4
+    expected = -stats.laplace.logpdf(target[valid], prediction[valid], scale[valid]).mean() - math.log(2)
+    assert depth_laplace_loss(prediction, target, scale, valid).item() == pytest.approx(expected, rel=1e-12)
+    nothing = depth_laplace_loss(prediction, torch.full_like(target, torch.nan), scale, torch.zeros_like(valid))
+    assert nothing.item() == 0
+    for tensor in (prediction, scale):
+        tensor.requires_grad_(True)
+    assert torch.autograd.gradcheck(lambda p, s: depth_laplace_loss(p, target, s, valid), (prediction, scale))
