@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fgbgnet.models.decoder import UNetDecoder
@@ -96,7 +95,9 @@ def interpret(
     for task in (task for task in TASKS if task in values):
         raw, reference = values[task], references[task]
         if reference is not None and task == "mask":
-            raw = _with_value(raw, raw[:, :1] - F.relu(reference[:, :1] - EMPTY_LOGIT))
+            # pair - relu(reference - EMPTY_LOGIT), in the order that is exact for equal pictures, however large.
+            own = reference[:, :1]
+            raw = _with_value(raw, (raw[:, :1] - own) + own.clamp(max=EMPTY_LOGIT))
         elif reference is not None:
             gate = outputs["mask"].sigmoid().detach()
             raw = _with_value(raw, reference[:, :1] + gate * (raw[:, :1] - reference[:, :1]))
