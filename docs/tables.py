@@ -8,6 +8,7 @@ from pathlib import Path
 
 import data_tables
 import layout_tables
+import model_tables
 import split_tables
 import synth_tables
 
@@ -40,6 +41,9 @@ def insert(app, docname, source):
     for name, table in (split_tables.TABLES | data_tables.TABLES | layout_tables.TABLES).items():
         if f"<!-- {name} -->" in text:
             text = text.replace(f"<!-- {name} -->", table(RESULTS / "data"))
+    for name, table in model_tables.TABLES.items():
+        if f"<!-- {name} -->" in text:
+            text = text.replace(f"<!-- {name} -->", table(RESULTS / "models"))
     source[0] = re.sub(r"^\.\. public-names:: (\S+)$", lambda match: public_names(match[1]), text, flags=re.MULTILINE)
 
 

@@ -20,13 +20,14 @@ def evaluating(module: nn.Module) -> Iterator[None]:
     >>> model[0].training, model[1].training
     (False, True)
     """
-    modes = [(part, part.training) for part in module.modules()]
+    training = [part for part in module.modules() if part.training]
     try:
-        module.eval()
+        if training:  # walking through a network takes longer than looking at a small picture
+            module.eval()
         yield
     finally:
-        for part, training in modes:
-            part.training = training
+        for part in training:
+            part.training = True
 
 
 __all__ = ["evaluating"]
