@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fgbgnet.errors import InvalidArgumentError
@@ -27,6 +26,7 @@ from fgbgnet.models.fusion import Fusion as FusionName, FusionInit, Merge
 from fgbgnet.models.heads import DEFAULT_ACTIVATIONS, DepthActivation, DepthHead, MaskHead
 from fgbgnet.models.predict import PredictMixin
 from fgbgnet.models.pretrained import OWN_MODULE, PretrainedMixin
+from fgbgnet.models.sizes import padded
 from fgbgnet.models.summary import summarize
 from fgbgnet.models.task_branch import TaskBranch, interpret, needed_branches
 from fgbgnet.pictures import PictureInput
@@ -254,10 +254,7 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
         Returns:
             (B, C, H', W') in the parameters' type, H' and W' multiples of the deepest stride.
         """
-        height, width = picture.shape[-2:]
-        padding = (0, -width % self.stride, 0, -height % self.stride)
-        picture = ((picture - self.mean) / self.std).to(self.mean.dtype)
-        return F.pad(picture, padding, mode="replicate") if any(padding) else picture
+        return padded(((picture - self.mean) / self.std).to(self.mean.dtype), self.stride)
 
     def fix_background(self, bg: PictureInput) -> FixedCamera:
         """Computes a background's features once, for a camera that does not move.

@@ -11,6 +11,7 @@ from fgbgnet.models.decoder import UNetDecoder
 from fgbgnet.models.features import Features, Pyramid
 from fgbgnet.models.fusion import SiameseFusion, SingleStream, joined
 from fgbgnet.models.heads import DepthHead, MaskHead
+from fgbgnet.models.sizes import cropped
 from fgbgnet.types import TASKS, Outputs, Task
 
 EMPTY_LOGIT = -math.log(99)
@@ -89,8 +90,8 @@ def interpret(
     Returns:
         ``"mask"``, ``"depth"``, and their ``"..._uncertainty"`` where the head has one.
     """
-    values = {task: pair[..., : size[0], : size[1]] for task, (pair, _) in raws.items()}
-    references = {task: None if own is None else own[..., : size[0], : size[1]] for task, (_, own) in raws.items()}
+    values = {task: cropped(pair, size) for task, (pair, _) in raws.items()}
+    references = {task: None if own is None else cropped(own, size) for task, (_, own) in raws.items()}
     outputs: Outputs = {}
     for task in (task for task in TASKS if task in values):
         raw, reference = values[task], references[task]
