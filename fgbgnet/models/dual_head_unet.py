@@ -51,7 +51,8 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
         fusion_init: How pretrained filters are spread over stacked pictures; see
             `fgbgnet.models.init_first_convolution`. None means ``"mean"`` with pretrained weights and leaves random
             ones alone.
-        merge: How ``"siamese"`` merges features: ``"concat"`` or ``"abs_diff"``.
+        merge: How ``"siamese"`` merges features: ``"concat"``, ``"abs_diff"``, ``"exchange"`` or ``"correlation"``; see
+            `fgbgnet.models.SiameseFusion`.
         decoder_channels: Channels after each step up, deep to shallow. None chooses by the encoder.
         decoder_use_norm: ``"batchnorm"``, ``"groupnorm"`` or ``"identity"``.
         decoder_interpolation: ``"bilinear"`` or ``"nearest"``.

@@ -51,6 +51,11 @@ class FixedCamera:
                 f"fusion={model.arguments['fusion']!r} stacks background and frame before the first layer, so that no "
                 "feature belongs to the background alone and nothing can be kept; use a model with fusion='siamese'"
             )
+        if model.shared.merge == "exchange":
+            raise InvalidArgumentError(
+                "merge='exchange' mixes background and frame between the stages, so that nothing of the background can "
+                "be kept; use a model with another merge"
+            )
         self.model = model
         self.bg = load_picture(bg, "bg")
         """The background, float32 (3, H, W) in [0, 1]."""

@@ -1,43 +1,14 @@
 """How the two pictures meet: at the input, or after an encoder that both pass."""
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from fgbgnet.errors import InvalidArgumentError, UnknownNameError
-from fgbgnet.models.encoders import Encoder
+from fgbgnet.errors import InvalidArgumentError
+from fgbgnet.models.encoders import Encoder, StagedEncoder
 from fgbgnet.models.features import Pyramid
-
-Fusion: TypeAlias = Literal["early", "early_diff", "siamese"]
-FusionInit: TypeAlias = Literal["mean", "difference", "frame"]
-Merge: TypeAlias = Literal["concat", "abs_diff"]
-
-FUSIONS = ("early", "early_diff", "siamese")
-FUSION_INITS = ("mean", "difference", "frame")
-MERGES = ("concat", "abs_diff")
-
-# Weight of (bg, fg_bg, fg_bg - bg) in the first convolution; for two pictures the third is dropped.
-_INIT_WEIGHTS = {
-    ("early", "mean"): (0.5, 0.5),
-    ("early", "difference"): (-1.0, 1.0),
-    ("early", "frame"): (0.0, 1.0),
-    ("early_diff", "mean"): (1 / 3, 1 / 3, 1 / 3),
-    ("early_diff", "difference"): (0.0, 0.0, 1.0),
-    ("early_diff", "frame"): (0.0, 1.0, 0.0),
-}
-
-
-def fused_channels(fusion: str, in_channels: int) -> int:
-    """Channels that the encoder receives.
-
-    >>> [fused_channels(fusion, 3) for fusion in FUSIONS]
-    [6, 9, 3]
-    """
-    if fusion not in FUSIONS:
-        raise UnknownNameError("fusion", fusion, FUSIONS)
-    return {"early": 2, "early_diff": 3, "siamese": 1}[fusion] * in_channels
+from fgbgnet.models.fusion.merging import exchange_channels, merge_level, merged_channels
 
 
 class SingleStream(nn.Module):
@@ -92,17 +63,25 @@ class SiameseFusion(nn.Module):
 
     Args:
         encoder: The encoder.
-        merge: ``"concat"`` keeps both features, ``"abs_diff"`` their absolute difference (Daudt et al., 2018).
+        merge: How the features of each size are merged, see `fgbgnet.models.fusion.merge_level`. With ``"exchange"``
+            the streams also swap every second channel after each stage but the last, so that they need an encoder that
+            is a chain of stages, and nothing of a background can be kept.
+
+    Raises:
+        UnknownNameError: If there is no such merge.
+        InvalidArgumentError: If the encoder is no chain of stages and ``merge`` is ``"exchange"``.
     """
 
     def __init__(self, encoder: Encoder, merge: str = "concat") -> None:
         super().__init__()
-        if merge not in MERGES:
-            raise UnknownNameError("merge", merge, MERGES)
+        self.out_channels = merged_channels(merge, encoder.out_channels, encoder.strides)
+        if merge == "exchange" and not isinstance(encoder, StagedEncoder):
+            raise InvalidArgumentError(
+                "merge='exchange' swaps channels between the stages of the encoder, and this one is no chain of "
+                "stages; use merge='concat', or an encoder that list_encoders(splittable=True) names"
+            )
         self.encoder = encoder
         self.merge = merge
-        factor = 2 if merge == "concat" else 1
-        self.out_channels = tuple(factor * c for c in encoder.out_channels)
         self.strides = tuple(encoder.strides)
 
     def forward(self, bg: Tensor, fg_bg: Tensor) -> Pyramid:
@@ -111,6 +90,10 @@ class SiameseFusion(nn.Module):
 
     def with_reference(self, bg: Tensor, fg_bg: Tensor) -> tuple[Pyramid, Pyramid]:
         """The features of the pair, and those of the background with itself; each picture is encoded once."""
+        if self.merge == "exchange":  # the streams of a background depend on what it is paired with
+            if not self.training:
+                return self(bg, fg_bg), self(bg, bg)
+            return halves(self(torch.cat([bg, bg]), torch.cat([fg_bg, bg])))
         clean, frame = self._streams(bg, fg_bg)
         return self.merge_streams(clean, frame), self.merge_streams(clean, clean)
 
@@ -121,17 +104,30 @@ class SiameseFusion(nn.Module):
 
     def merge_streams(self, clean: Sequence[Tensor], frame: Sequence[Tensor]) -> Pyramid:
         """Merges the features of a background and a frame, level by level."""
-        levels = [self._merge(*pair) for pair in zip(clean, frame, strict=True)]
+        levels = [merge_level(self.merge, *level) for level in zip(clean, frame, self.strides, strict=True)]
         return Pyramid(levels, (clean[-1], frame[-1]))
 
     def _streams(self, bg: Tensor, fg_bg: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        if self.merge == "exchange":
+            return self._exchanging_streams(bg, fg_bg)
         if not self.training:
             return self.stream(bg), self.stream(fg_bg)
         both = [level.chunk(2) for level in self.stream(torch.cat([bg, fg_bg]))]
         return [clean for clean, _ in both], [frame for _, frame in both]
 
-    def _merge(self, clean: Tensor, frame: Tensor) -> Tensor:
-        return torch.cat([clean, frame], dim=1) if self.merge == "concat" else (frame - clean).abs()
+    def _exchanging_streams(self, bg: Tensor, fg_bg: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        encoder = self.encoder
+        assert isinstance(encoder, StagedEncoder)  # the constructor refuses all others
+        clean, frame = [], []
+        state = encoder.enter(torch.cat([bg, fg_bg]))
+        for number, stage in enumerate(encoder.stages):
+            one, other = encoder.feature(stage(state)).chunk(2)
+            if number < len(encoder.stages) - 1:
+                one, other = exchange_channels(one, other)
+            clean.append(one)
+            frame.append(other)
+            state = encoder.state(torch.cat([one, other]))
+        return clean, frame
 
 
 def halves(pyramid: Pyramid) -> tuple[Pyramid, Pyramid]:
@@ -153,52 +149,4 @@ def joined(one: Pyramid, other: Pyramid) -> Pyramid:
     return Pyramid(levels, tuple(torch.cat(pair) for pair in zip(one.carry, other.carry, strict=True)))
 
 
-def init_first_convolution(
-    encoder: nn.Module, fusion: str, fusion_init: str, in_channels: int, pretrained: bool = True
-) -> None:
-    """Spreads the filters of one picture over the stacked ones, in place.
-
-    segmentation-models-pytorch and timm repeat pretrained filters over all input channels and divide them by the
-    number of repeats (``"mean"``): the network then starts blind to the difference, the very signal of the pair.
-
-    Args:
-        encoder: An encoder whose first convolution takes the stack.
-        fusion: ``"early"`` or ``"early_diff"``.
-        fusion_init: ``"mean"`` (every picture counts alike), ``"difference"`` (the filters see ``fg_bg - bg``), or
-            ``"frame"`` (the filters see ``fg_bg``; the background starts at zero weight).
-        in_channels: Channels of one picture.
-        pretrained: Whether the filters were repeated from pretrained ones, and scaled down.
-
-    Raises:
-        InvalidArgumentError: If no convolution takes the stack.
-    """
-    if fusion_init not in FUSION_INITS:
-        raise UnknownNameError("fusion_init", fusion_init, FUSION_INITS)
-    weights = _INIT_WEIGHTS[fusion, fusion_init]
-    stack = len(weights) * in_channels
-    readers = [m for m in encoder.modules() if isinstance(m, nn.Conv2d) and m.in_channels == stack and m.groups == 1]
-    if not readers:
-        raise InvalidArgumentError(f"the encoder has no convolution with {stack} input channels to initialise")
-    scale = len(weights) if pretrained else 1
-    with torch.no_grad():
-        # Re-parametrised stems read the input with several convolutions in parallel, of the same width.
-        for stem in (m for m in readers if m.out_channels == readers[0].out_channels):
-            picture = stem.weight[:, :in_channels] * scale
-            stem.weight.copy_(torch.cat([weight * picture for weight in weights], dim=1))
-
-
-__all__ = [
-    "FUSIONS",
-    "FUSION_INITS",
-    "MERGES",
-    "EarlyFusion",
-    "Fusion",
-    "FusionInit",
-    "Merge",
-    "SiameseFusion",
-    "SingleStream",
-    "fused_channels",
-    "halves",
-    "init_first_convolution",
-    "joined",
-]
+__all__ = ["EarlyFusion", "SiameseFusion", "SingleStream", "halves", "joined"]
