@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fgbgnet.errors import InvalidArgumentError
+from fgbgnet.models import registration
 from fgbgnet.models.assembly import EncoderArguments, build_backbone, default_decoder_channels
 from fgbgnet.models.checks import (
     check_disjoint,
@@ -53,6 +54,10 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
             ones alone.
         merge: How ``"siamese"`` merges features: ``"concat"``, ``"abs_diff"``, ``"exchange"`` or ``"correlation"``; see
             `fgbgnet.models.SiameseFusion`.
+        compensate_exposure: Whether the background is brought to the exposure of the frame first; see
+            `fgbgnet.models.registration.compensate_exposure`.
+        align_background: Whether the background is moved to where the frame's camera looks first; see
+            `fgbgnet.models.registration.align_background`. Not in exported graphs.
         decoder_channels: Channels after each step up, deep to shallow. None chooses by the encoder.
         decoder_use_norm: ``"batchnorm"``, ``"groupnorm"`` or ``"identity"``.
         decoder_interpolation: ``"bilinear"`` or ``"nearest"``.
@@ -94,6 +99,8 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
         fusion: FusionName = "early",
         fusion_init: FusionInit | None = None,
         merge: Merge = "concat",
+        compensate_exposure: bool = False,
+        align_background: bool = False,
         decoder_channels: Sequence[int] | None = None,
         decoder_use_norm: str = "batchnorm",
         decoder_interpolation: str = "bilinear",
@@ -117,6 +124,8 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
             "fusion": fusion,
             "fusion_init": fusion_init,
             "merge": merge,
+            "compensate_exposure": compensate_exposure,
+            "align_background": align_background,
             "decoder_channels": None if decoder_channels is None else list(decoder_channels),
             "decoder_use_norm": decoder_use_norm,
             "decoder_interpolation": decoder_interpolation,
@@ -132,6 +141,8 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
         self.input_size = None if input_size is None else checked_count("input_size", input_size)
         self.tasks = checked_tasks(tasks)
         self.cross_task = cross_task
+        self.compensate_exposure = compensate_exposure
+        self.align_background = align_background
         self._range_checked = False
 
         backbone = build_backbone(
@@ -220,6 +231,10 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
             check_range(bg, fg_bg)
             self._range_checked = self._range_checked or bg.device.type != "cpu"
         height, width = bg.shape[-2:]
+        if self.align_background:
+            bg = registration.align_background(bg, fg_bg)
+        if self.compensate_exposure:
+            bg = registration.compensate_exposure(bg, fg_bg)
         clean, frame = self.normalize(bg), self.normalize(fg_bg)
         pair, reference = (
             self.shared.with_reference(clean, frame) if self.cross_task else (self.shared(clean, frame), None)

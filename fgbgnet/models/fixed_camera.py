@@ -51,6 +51,12 @@ class FixedCamera:
                 f"fusion={model.arguments['fusion']!r} stacks background and frame before the first layer, so that no "
                 "feature belongs to the background alone and nothing can be kept; use a model with fusion='siamese'"
             )
+        changed = [name for name in ("compensate_exposure", "align_background") if getattr(model, name)]
+        if changed:
+            raise InvalidArgumentError(
+                f"{changed[0]}=True changes the background with every frame, so that nothing of it can be kept; use a model "
+                "without it"
+            )
         if model.shared.merge == "exchange":
             raise InvalidArgumentError(
                 "merge='exchange' mixes background and frame between the stages, so that nothing of the background can "
