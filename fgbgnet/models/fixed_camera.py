@@ -54,8 +54,8 @@ class FixedCamera:
         changed = [name for name in ("compensate_exposure", "align_background") if getattr(model, name)]
         if changed:
             raise InvalidArgumentError(
-                f"{changed[0]}=True changes the background with every frame, so that nothing of it can be kept; use a model "
-                "without it"
+                f"{changed[0]}=True changes the background with every frame, so that nothing of it can be kept; use a "
+                "model without it"
             )
         if model.shared.merge == "exchange":
             raise InvalidArgumentError(
