@@ -156,9 +156,13 @@ def test_models_and_encoders(capsys):
     assert call("models") == 0
     assert "33.39 M" in capsys.readouterr().out
     assert call("encoders", "--pattern", "resnet3*") == 0
-    assert capsys.readouterr().out == "resnet34\n"
+    named = capsys.readouterr().out
+    assert named.split()[0] == "resnet34"
+    assert named.count("\n") == 1
     assert call("encoders", "resnet3*") == 0  # the first option can stand bare
-    assert capsys.readouterr().out == "resnet34\n"
+    assert capsys.readouterr().out == named
+    assert call("encoders", "tu-convnext_*", "--pretrained", "fb_in1k", "--license", "mit, apache*") == 0
+    assert "tu-convnext_tiny " in capsys.readouterr().out
 
 
 WRONG = [
@@ -190,6 +194,7 @@ WRONG = [
     (["predict", "--model", "difference", "--bg", "{data}", "--fg-bg", "{data}", "--out", "{tmp}/o"], "not a picture"),
     (["predict", "--modle", "difference"], "modle"),
     (["encoders", "--pattern", "zzz*"], "zzz"),
+    (["encoders", "mit_b0", "--license", "apache*"], "with these filters"),
     (["demo", "--minutes", "0", "--out", "{tmp}/demo"], "minutes=0"),
     (["demo", "--size", "8", "--out", "{tmp}/demo"], "size=8"),
     (["dem"], "demo"),

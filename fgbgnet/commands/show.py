@@ -16,18 +16,31 @@ def models(pattern: str = "*") -> None:
         print(f"{card.name:12}{millions:7.2f} M parameters  {card.description}")
 
 
-def encoders(pattern: str = "*") -> None:
+def encoders(
+    pattern: str = "*",
+    pretrained: str | None = None,
+    license: str | None = None,  # noqa: A002 - the word of the field
+    splittable: bool = False,
+) -> None:
     """List the encoders that a model can be built on.
 
     Args:
         pattern: Shell pattern, e.g. 'resnet*' or 'tu-convnext*' (tu-: from timm).
+        pretrained: Only those with pretrained weights of this name, 'yes' for any, or 'no': only those without.
+        license: Only those with pretrained weights under such a licence: shell patterns, e.g. 'apache*,mit,bsd*'.
+        splittable: Only those that --shared-stages can split between the tasks.
     """
     from fgbgnet.models import list_encoders
 
-    names = list_encoders(pattern)
-    if not names:
-        raise InvalidArgumentError(f"no encoder matches {pattern!r}; try 'res*', or 'tu-*' for those of timm")
-    print("\n".join(names))
+    weights = {"yes": True, "no": False}.get(pretrained, pretrained) if pretrained else None
+    licenses = [part.strip() for part in license.split(",")] if license else None
+    found = list_encoders(pattern, pretrained=weights, license=licenses, splittable=splittable or None)
+    if not found:
+        raise InvalidArgumentError(
+            f"no encoder matches {pattern!r} with these filters; try 'res*', or 'tu-*' for those of timm"
+        )
+    for encoder in found:
+        print(str(encoder).rstrip())
 
 
 __all__ = ["encoders", "models"]

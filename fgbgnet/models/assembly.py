@@ -8,7 +8,15 @@ from torch import nn
 
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.models.decoder import mirrored_channels, upsampling_strides
-from fgbgnet.models.encoders import PLAIN_ENCODERS, Encoder, StagedEncoder, build_encoder
+from fgbgnet.models.encoders import (
+    PLAIN_ENCODERS,
+    Encoder,
+    InputSizes,
+    StagedEncoder,
+    build_encoder,
+    canonical_name,
+    near_splittable,
+)
 from fgbgnet.models.fusion import (
     EarlyFusion,
     FusionInit,
@@ -40,12 +48,14 @@ class Backbone(NamedTuple):
         tails: The deeper stages, once per task, in the form of the fusion; None where all are shared.
         channels: Channels of all levels that a decoder reads, shallow to deep.
         strides: Their strides.
+        input_sizes: Sizes of pictures that the encoder takes.
     """
 
     shared: EarlyFusion | SiameseFusion
     tails: tuple[SingleStream | SiameseFusion | None, SingleStream | SiameseFusion | None]
     channels: tuple[int, ...]
     strides: tuple[int, ...]
+    input_sizes: InputSizes
 
 
 def build_backbone(arguments: EncoderArguments, shared_stages: int | None, merge: str) -> Backbone:
@@ -60,19 +70,21 @@ def build_backbone(arguments: EncoderArguments, shared_stages: int | None, merge
     if shared_stages is not None:
         given = isinstance(arguments.name, nn.Module)
         other = copy.deepcopy(encoder) if given else _build(arguments)
-        trunk, tails = _split(encoder, other, shared_stages)
+        trunk, tails = _split(arguments.name, encoder, other, shared_stages)
+    # An encoder of a user's own need not say it.
+    sizes = getattr(encoder, "input_sizes", None) or InputSizes(encoder.strides[-1])
     shared: EarlyFusion | SiameseFusion
     if arguments.fusion == "siamese":
         shared = SiameseFusion(trunk, merge)
     else:
         shared = EarlyFusion(trunk, arguments.fusion == "early_diff")
     if tails is None:
-        return Backbone(shared, (None, None), shared.out_channels, shared.strides)
+        return Backbone(shared, (None, None), shared.out_channels, shared.strides, sizes)
     mask, depth = (
         SiameseFusion(tail, merge) if arguments.fusion == "siamese" else SingleStream(tail) for tail in tails
     )
     channels = (*shared.out_channels, *mask.out_channels)
-    return Backbone(shared, (mask, depth), channels, (*shared.strides, *mask.strides))
+    return Backbone(shared, (mask, depth), channels, (*shared.strides, *mask.strides), sizes)
 
 
 def default_decoder_channels(encoder: str | Encoder, strides: Sequence[int], out_stride: int) -> tuple[int, ...]:
@@ -105,13 +117,20 @@ def _build(arguments: EncoderArguments) -> Encoder:
     return built
 
 
-def _split(encoder: Encoder, other: Encoder, shared_stages: int) -> tuple[Encoder, tuple[Encoder, Encoder] | None]:
+def _split(
+    name: str | Encoder, encoder: Encoder, other: Encoder, shared_stages: int
+) -> tuple[Encoder, tuple[Encoder, Encoder] | None]:
     """The trunk that both tasks share, and the deeper stages of each; None where all stages are shared."""
     stages = len(encoder.strides)
     if not isinstance(encoder, StagedEncoder) or not isinstance(other, StagedEncoder):
+        if isinstance(name, str):
+            why = f"encoder {name!r} cannot be split between the tasks: {getattr(encoder, 'why', 'it is no chain')}"
+            others = f"one that can, such as {', '.join(map(repr, near_splittable(canonical_name(name))))}"
+        else:
+            why = f"encoder {type(encoder).__name__} cannot be split between the tasks"
+            others = "derive it from fgbgnet.models.StagedEncoder"
         raise InvalidArgumentError(
-            f"shared_stages={shared_stages}: this encoder cannot be split between the tasks; use shared_stages=None "
-            f"(all stages shared), or one of {', '.join(map(repr, PLAIN_ENCODERS))}"
+            f"shared_stages={shared_stages}: {why}; use shared_stages=None (all stages shared), or {others}"
         )
     if not 1 <= shared_stages <= stages:
         raise InvalidArgumentError(

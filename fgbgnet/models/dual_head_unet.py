@@ -151,7 +151,8 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
             merge,
         )
         self.shared = backbone.shared
-        self.stride = backbone.strides[-1]
+        self.input_sizes = backbone.input_sizes
+        self.stride = backbone.input_sizes.multiple
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", per_channel(self.shared.encoder.mean, in_channels))
@@ -268,9 +269,13 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
             picture: (B, C, H, W).
 
         Returns:
-            (B, C, H', W') in the parameters' type, H' and W' multiples of the deepest stride.
+            (B, C, H', W') in the parameters' type, H' and W' as the encoder takes them.
+
+        Raises:
+            InvalidArgumentError: If the encoder takes pictures of one size only, and this is another.
         """
-        return padded(((picture - self.mean) / self.std).to(self.mean.dtype), self.stride)
+        self.input_sizes.check(picture.shape[-2:])
+        return padded(((picture - self.mean) / self.std).to(self.mean.dtype), self.stride, self.input_sizes.least)
 
     def fix_background(self, bg: PictureInput) -> FixedCamera:
         """Computes a background's features once, for a camera that does not move.

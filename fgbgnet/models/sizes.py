@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def padded(picture: Tensor, stride: int) -> Tensor:
+def padded(picture: Tensor, stride: int, least: int = 0) -> Tensor:
     """Continues a picture beyond the bottom right by its last row and column, up to multiples of a stride.
 
     >>> padded(torch.tensor([[[[1.0, 2.0, 3.0]]]]), 2).tolist()
@@ -16,12 +16,15 @@ def padded(picture: Tensor, stride: int) -> Tensor:
     Args:
         picture: (B, C, H, W).
         stride: The deepest stride.
+        least: The least height and width, a multiple of the stride.
 
     Returns:
         (B, C, H', W'), the multiples that follow; the picture itself if it needs nothing.
     """
     height, width = picture.shape[-2:]
     padding = (0, -width % stride, 0, -height % stride)
+    if least > stride:
+        padding = (0, max(padding[1], least - width), 0, max(padding[3], least - height))
     # A graph for any size must not ask whether this size happens to fit.
     if not torch.compiler.is_compiling() and not any(padding):
         return picture

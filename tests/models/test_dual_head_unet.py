@@ -222,7 +222,7 @@ def test_upsampling_never_skips_a_halving():
 
 
 def test_list_encoders_knows_all_three_sources():
-    names = list_encoders()
+    names = [encoder.name for encoder in list_encoders()]
     assert {"unet", "resnet34", "tu-convnext_atto"} <= set(names)
     assert list_encoders("no such*") == []
 
@@ -232,7 +232,8 @@ WRONG = [
     ({"encoder_name": "tu-convnext_ato"}, UnknownNameError, "tu-convnext_atto"),
     ({"encoder_name": "unet", "shared_stages": 6}, InvalidArgumentError, "1 to 5"),
     ({"encoder_name": "unet", "shared_stages": 0}, InvalidArgumentError, "1 to 5"),
-    ({"encoder_name": "resnet18", "shared_stages": 3}, InvalidArgumentError, "cannot be split"),
+    ({"encoder_name": "resnet18", "shared_stages": 6}, InvalidArgumentError, "1 to 5"),
+    ({"encoder_name": "dpn68", "shared_stages": 3}, InvalidArgumentError, "cannot be split"),
     ({"encoder_name": "unet_small", "decoder_block": "thin"}, UnknownNameError, "separable"),
     ({"encoder_name": "unet_small", "upsampling": 3}, InvalidArgumentError, "upsampling=3"),
     ({"encoder_name": "unet_small", "encoder_depth": 1, "upsampling": 4}, InvalidArgumentError, "stride of 2"),

@@ -5,8 +5,20 @@ two libraries.
 """
 
 from fgbgnet.models.encoders.building import build_encoder
-from fgbgnet.models.encoders.catalogue import list_encoders
+from fgbgnet.models.encoders.catalogue import EncoderInfo, list_encoders, near_splittable
+from fgbgnet.models.encoders.names import canonical_name
 from fgbgnet.models.encoders.plain import PLAIN_ENCODERS, PlainEncoder
-from fgbgnet.models.encoders.protocol import Encoder, StagedEncoder
+from fgbgnet.models.encoders.protocol import Encoder, InputSizes, StagedEncoder
 
-__all__ = ["PLAIN_ENCODERS", "Encoder", "PlainEncoder", "StagedEncoder", "build_encoder", "list_encoders"]
+__all__ = [
+    "PLAIN_ENCODERS",
+    "Encoder",
+    "EncoderInfo",
+    "InputSizes",
+    "PlainEncoder",
+    "StagedEncoder",
+    "build_encoder",
+    "canonical_name",
+    "list_encoders",
+    "near_splittable",
+]

@@ -1,57 +1,167 @@
 """Encoders of timm."""
 
+import fnmatch
+from collections.abc import Mapping
 from functools import cache
-from itertools import pairwise
 from typing import Any
 
-from fgbgnet.errors import InvalidArgumentError, WeightsError
-from fgbgnet.models.encoders.adapter import PyramidAdapter, set_statistics
-from fgbgnet.models.encoders.protocol import Encoder
+from torch import nn
+
+from fgbgnet.errors import InvalidArgumentError, UnknownNameError, WeightsError
+from fgbgnet.models.encoders.adapter import Level, adapted, ascending
+from fgbgnet.models.encoders.protocol import Encoder, InputSizes
 
 TIMM_PREFIX = "tu-"
+
+# Attention in blocks of 7 × 7 or 8 × 8, at a stride of 32.
+_MULTIPLES = {"haloregnet*": 224, "*halo*": 256, "bat_*": 256}
+# What convolutions without padding leave something of.
+_MINIMA = {"inception_*": 75}
+# Patterns of models whose first layer takes RGB only.
+_RGB_ONLY = ("csatv2*",)
 
 
 @cache
 def timm_names() -> tuple[str, ...]:
+    """Names of all models of the library, with our prefix; not all of them have a pyramid."""
     import timm
 
     return tuple(TIMM_PREFIX + name for name in timm.list_models())
 
 
-def timm_encoder(name: str, in_channels: int, depth: int, weights: str | bool | None) -> Encoder:
+@cache
+def _tags() -> Mapping[str, tuple[str, ...]]:
     import timm
 
-    architecture = name
-    if isinstance(weights, str) and weights != "imagenet":
-        architecture = f"{name}.{weights}"  # timm's own notation: model.tag
-    fixed_size = None
+    found: dict[str, list[str]] = {}
+    for name in timm.list_pretrained():
+        architecture, _, tag = name.partition(".")
+        found.setdefault(architecture, []).append(tag)
+    return {name: tuple(tags) for name, tags in found.items()}
+
+
+def timm_weights(name: str) -> tuple[str, ...]:
+    """Tags of an encoder's pretrained weights, the default first."""
+    import timm
+
+    tags = _tags().get(name.removeprefix(TIMM_PREFIX), ())
+    default = timm.get_pretrained_cfg(name.removeprefix(TIMM_PREFIX))
+    return tuple(sorted(tags, key=lambda tag: tag != getattr(default, "tag", None)))
+
+
+def timm_family(name: str) -> str:
+    """The library's module that an encoder stands in."""
+    import timm
+
+    module: str = timm.model_entrypoint(name.removeprefix(TIMM_PREFIX)).__module__
+    return module.rpartition(".")[2]
+
+
+def timm_license(name: str, weights: str) -> str | None:
+    """The licence of pretrained weights, where timm's own description names one."""
+    import timm
+
+    settings = timm.get_pretrained_cfg(_with_tag(name, weights))
+    text = getattr(settings, "license", None)
+    return None if text in (None, "", "unknown") else str(text)
+
+
+def timm_encoder(
+    name: str, in_channels: int, depth: int, weights: str | bool | None, options: Mapping[str, Any]
+) -> Encoder:
+    """Builds an encoder of timm.
+
+    Args:
+        name: One of `timm_names`.
+        in_channels: Channels of the input.
+        depth: The deepest feature has a stride of at most ``2 ** depth``.
+        weights: Pretrained weights: one of `timm_weights`, True or ``"imagenet"`` for the first, None for random ones.
+        options: Further arguments of ``timm.create_model``.
+
+    Raises:
+        UnknownNameError: If the weights are unknown.
+        InvalidArgumentError: If the model has no pyramid, none of this depth, or takes no such arguments.
+        WeightsError: If the model cannot be built with the weights.
+    """
+    import timm
+
+    model = name.removeprefix(TIMM_PREFIX)
+    if in_channels != 3 and any(fnmatch.fnmatch(model, pattern) for pattern in _RGB_ONLY):
+        raise InvalidArgumentError(
+            f"encoder {name!r} reads one RGB picture and no {in_channels} channels; use it with fusion='siamese'"
+        )
+    architecture = _with_tag(name, _checked_weights(name, weights))
     settings: Any = timm.get_pretrained_cfg(architecture)
-    encoder: Any
-    options: dict[str, Any] = {"features_only": True, "in_chans": in_channels, "pretrained": bool(weights)}
+    create: dict[str, Any] = {**options, "features_only": True, "in_chans": in_channels, "pretrained": bool(weights)}
+    library, any_size = _created(architecture, create)
+    levels = ascending(_levels(library), 2**depth)
+    _check_pyramid(name, levels, _levels(library), depth)
+    encoder = adapted(library, levels, str(getattr(library, "output_fmt", "")).endswith("NHWC"))
+    if settings is not None:
+        encoder.mean, encoder.std = tuple(settings.mean), tuple(settings.std)
+    fixed = None if any_size or not getattr(settings, "fixed_input_size", False) else settings.input_size[1:]
+    if fixed is not None and "img_size" in options:
+        side = options["img_size"]
+        fixed = (side, side) if isinstance(side, int) else side
+    encoder.input_sizes = _input_sizes(model, encoder.strides[-1], fixed)
+    return encoder
+
+
+def _with_tag(name: str, weights: str | bool | None) -> str:
+    model = name.removeprefix(TIMM_PREFIX)
+    return f"{model}.{weights}" if isinstance(weights, str) else model
+
+
+def _checked_weights(name: str, weights: str | bool | None) -> str | bool | None:
+    known = timm_weights(name)
+    if weights and not known:
+        raise InvalidArgumentError(f"encoder {name!r} has no pretrained weights; use encoder_weights=None")
+    if weights == "imagenet":  # the name that segmentation-models-pytorch gives to its default
+        return True
+    if isinstance(weights, str) and weights not in known:
+        raise UnknownNameError(f"encoder_weights for {name!r}", weights, known, "True takes the default.")
+    return weights
+
+
+def _created(architecture: str, arguments: dict[str, Any]) -> tuple[nn.Module, bool]:
+    """The library's encoder, and whether it was told to take any size."""
+    import timm
+
     try:
         try:  # window transformers refuse sizes other than their own unless told not to
-            encoder = timm.create_model(architecture, strict_img_size=False, **options)
+            return timm.create_model(architecture, strict_img_size=False, **arguments), True
         except TypeError:
-            encoder = timm.create_model(architecture, **options)
-            if getattr(settings, "fixed_input_size", False):
-                fixed_size = tuple(settings.input_size[1:])
+            return timm.create_model(architecture, **arguments), False
     except (RuntimeError, AttributeError, TypeError) as error:
-        if weights:
+        if arguments["pretrained"]:
             raise WeightsError(f"timm cannot build {architecture!r} with pretrained weights: {error}") from error
-        raise InvalidArgumentError(f"encoder 'tu-{name}' has no feature pyramid that timm can extract: {error}") from (
-            error
-        )
-    strides, channels = encoder.feature_info.reduction(), encoder.feature_info.channels()
-    levels = [(i, c, s) for i, (c, s) in enumerate(zip(channels, strides, strict=True)) if s <= 2**depth]
-    ascending = all(a[2] < b[2] for a, b in pairwise(levels))
-    if len(levels) < 2 or not ascending:
+        raise InvalidArgumentError(f"timm cannot build {architecture!r} as a feature extractor: {error}") from error
+
+
+def _levels(library: Any) -> list[Level]:  # noqa: ANN401 - timm is untyped
+    info = library.feature_info
+    return [Level(*level) for level in zip(range(len(info.channels())), info.channels(), info.reduction(), strict=True)]
+
+
+def _check_pyramid(name: str, levels: list[Level], everything: list[Level], depth: int) -> None:
+    strides = tuple(level.stride for level in everything)
+    if len(set(strides)) < 2:
         raise InvalidArgumentError(
-            f"encoder 'tu-{name}' has strides {tuple(strides)}, which is no pyramid up to {2**depth}; "
+            f"encoder {name!r} has strides {strides}, which is no pyramid; "
             "a U-Net needs one, as resnet, convnext or swin families have"
         )
-    adapter = PyramidAdapter(encoder, levels, getattr(encoder, "output_fmt", None) == "NHWC", fixed_size)
-    set_statistics(adapter, getattr(settings, "mean", None), getattr(settings, "std", None))
-    return adapter
+    if not levels:
+        raise InvalidArgumentError(
+            f"encoder {name!r} has strides {strides}, none of which is up to {2**depth}; use a larger encoder_depth"
+        )
 
 
-__all__ = ["TIMM_PREFIX", "timm_encoder", "timm_names"]
+def _input_sizes(model: str, stride: int, fixed: tuple[int, int] | None) -> InputSizes:
+    if fixed is not None:
+        return InputSizes(1, fixed=(int(fixed[0]), int(fixed[1])))
+    multiple = next((m for pattern, m in _MULTIPLES.items() if fnmatch.fnmatch(model, pattern)), stride)
+    minimum = next((m for pattern, m in _MINIMA.items() if fnmatch.fnmatch(model, pattern)), 1)
+    return InputSizes(multiple, minimum)
+
+
+__all__ = ["TIMM_PREFIX", "timm_encoder", "timm_family", "timm_license", "timm_names", "timm_weights"]

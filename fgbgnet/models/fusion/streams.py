@@ -119,14 +119,14 @@ class SiameseFusion(nn.Module):
         encoder = self.encoder
         assert isinstance(encoder, StagedEncoder)  # the constructor refuses all others
         clean, frame = [], []
-        state = encoder.enter(torch.cat([bg, fg_bg]))
+        both = torch.cat([bg, fg_bg])
         for number, stage in enumerate(encoder.stages):
-            one, other = encoder.feature(stage(state)).chunk(2)
+            one, other = stage(both).chunk(2)
             if number < len(encoder.stages) - 1:
                 one, other = exchange_channels(one, other)
             clean.append(one)
             frame.append(other)
-            state = encoder.state(torch.cat([one, other]))
+            both = torch.cat([one, other])
         return clean, frame
 
 
