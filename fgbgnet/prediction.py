@@ -1,5 +1,6 @@
 """What a model says about one pair of pictures."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from fgbgnet.files import atomic_path
+from fgbgnet.files import write_bytes
 from fgbgnet.plotting import overview, plot_sample
-from fgbgnet.types import DepthUnit, PathInput
+from fgbgnet.types import TASKS, DepthUnit, PathInput, Task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,31 +62,38 @@ class Prediction:
             The folder.
         """
         folder = Path(folder)
-        if self.mask is None:
-            (folder / "mask.png").unlink(missing_ok=True)
-        else:
-            _save_png(Image.fromarray(self.mask.numpy().astype(np.uint8) * 255), folder / "mask.png")
-        if self.depth is None:
-            (folder / "depth.png").unlink(missing_ok=True)
-        else:
+        layers = self.encode()
+        for layer in TASKS:
+            if layer in layers:
+                write_bytes(folder / f"{layer}.png", layers[layer])
+            else:
+                (folder / f"{layer}.png").unlink(missing_ok=True)
+        write_bytes(folder / "overview.png", _png(overview(self.bg, self.fg_bg, prediction=self)))
+        return folder
+
+    def encode(self) -> dict[Task, bytes]:
+        """The layers that were predicted as PNG files, as `save` writes them."""
+        layers: dict[Task, bytes] = {}
+        if self.mask is not None:
+            layers["mask"] = _png(Image.fromarray(self.mask.numpy().astype(np.uint8) * 255))
+        if self.depth is not None:
             steps = self.depth.double().numpy() * DEPTH_STEPS[self.depth_unit]
             stored = np.rint(np.clip(np.nan_to_num(steps, nan=0), 0, 65535)).astype(np.uint16)
             text = {"unit": self.depth_unit, "scale": repr(1 / DEPTH_STEPS[self.depth_unit])}
-            _save_png(Image.fromarray(stored), folder / "depth.png", text)
-        _save_png(overview(self.bg, self.fg_bg, prediction=self), folder / "overview.png")
-        return folder
+            layers["depth"] = _png(Image.fromarray(stored), text)
+        return layers
 
     def plot(self) -> "Figure":
         """The pictures side by side, as a matplotlib figure (extra ``plot``)."""
         return plot_sample({"bg": self.bg, "fg_bg": self.fg_bg}, prediction=self)
 
 
-def _save_png(picture: Image.Image, path: Path, text: Mapping[str, str] | None = None) -> None:
-    info = PngInfo()
+def _png(picture: Image.Image, text: Mapping[str, str] | None = None) -> bytes:
+    info, buffer = PngInfo(), io.BytesIO()
     for key, value in (text or {}).items():
         info.add_text(key, value)
-    with atomic_path(path) as temporary:
-        picture.save(temporary, pnginfo=info)
+    picture.save(buffer, "PNG", pnginfo=info, compress_level=3)
+    return buffer.getvalue()
 
 
 __all__ = ["DEPTH_STEPS", "Prediction"]

@@ -1,5 +1,20 @@
 """Using trained models."""
 
+from fgbgnet.inference.flips import FlipAveraged
+from fgbgnet.inference.folders import PairsReport, predict_pairs
 from fgbgnet.inference.load import load_model
+from fgbgnet.inference.pairs import Pair, folder_pairs, manifest_pairs
+from fgbgnet.inference.tiles import TiledModel
+from fgbgnet.inference.wrapping import Wrapper
 
-__all__ = ["load_model"]
+__all__ = [
+    "FlipAveraged",
+    "Pair",
+    "PairsReport",
+    "TiledModel",
+    "Wrapper",
+    "folder_pairs",
+    "load_model",
+    "manifest_pairs",
+    "predict_pairs",
+]
