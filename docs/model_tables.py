@@ -31,6 +31,39 @@ def fixed_camera(folder):
     return "\n\n".join([_command(content), _table(head, rows)])
 
 
+def fusion_study(folder):
+    """Figures of every fusion, one table per encoder."""
+    content = _result(folder, "fusion")
+    if content is None:
+        return NOT_YET
+    budget = content["budget"]
+    parts = [
+        _command(content),
+        f"{budget['scenes']} rooms, {budget['steps']} steps of {budget['batch']}; {budget['test_scenes']} rooms to judge on.",
+    ]
+    columns = [("iou", c) for c in ("clean", "mean", "worst")] + [("boundary_iou", "mean"), ("abs_rel", "mean")]
+    names = {"iou": "IoU", "boundary_iou": "boundary IoU", "abs_rel": "AbsRel"}
+    for encoder, rows in content["encoders"].items():
+        head = [f"`{encoder}`", *(f"{names[m]}, {c}" for m, c in columns), "parameters", "latency"]
+        table = [
+            [
+                fusion,
+                *(_figure(row, metric, column) for metric, column in columns),
+                f"{row['parameters'] / 1e6:.2f} M",
+                f"{row['latency_ratio']['median']:.2f}",
+            ]
+            for fusion, row in rows.items()
+        ]
+        parts.append(_table(head, table))
+    return "\n\n".join(parts)
+
+
+def _figure(row, metric, column):
+    low, high = row["interval"][metric][column]
+    return f"{row[metric][column]:.3f} ({low:.3f} to {high:.3f})"
+
+
 TABLES = {
+    "fusion study": fusion_study,
     "fixed camera": fixed_camera,
 }
