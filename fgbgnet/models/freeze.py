@@ -4,13 +4,15 @@ Clearing ``requires_grad`` alone leaves BatchNorm statistics drifting and dropou
 behind still moves the weights. A frozen branch here is bit-identical after any number of steps of another task.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Self, TypeVar
 
 from torch import nn
 
 from fgbgnet.errors import BranchError, InvalidArgumentError, UnknownNameError
+from fgbgnet.models.still_buffers import hold_buffers, release_buffers
+from fgbgnet.models.wrappers import check_not_distributed, unwrapped
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -34,29 +36,54 @@ class Freezable(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         # Branch -> names of the parameters that freezing switched off, so that thawing restores just those.
-        self._frozen: dict[str, list[str]] = {}
+        self._frozen: dict[str, set[str]] = {}
 
     def branches(self) -> Mapping[str, nn.Module]:
         """The branches by name; each owns its parameters alone."""
         raise BranchError(f"{type(self).__name__} does not say which branches it has: override branches()")
 
     def train(self, mode: bool = True) -> Self:
-        """As `torch.nn.Module.train`, but frozen branches stay in evaluation mode."""
+        """As `torch.nn.Module.train`, but frozen branches stay frozen, whatever was done to them meanwhile."""
         super().train(mode)
-        for name in self._frozen:
-            self.branches()[name].eval()
+        self._hold_still()
         return self
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """As `torch.nn.Module.requires_grad_`, but what is frozen follows when it is unfrozen."""
+        super().requires_grad_(requires_grad)
+        for switched_off in self._frozen.values():
+            switched_off.clear()
+        self._hold_still()
+        return self
+
+    def _hold_still(self) -> None:
+        """Makes the frozen branches what frozen branches are; cheap, and the same thing when repeated."""
+        branches = self.branches() if self._frozen else {}
+        for name, switched_off in self._frozen.items():
+            branch = branches[name]
+            branch.eval()
+            for module in branch.modules():
+                module.training = False  # also where a module's own train() does not listen
+            hold_buffers(branch)
+            for key, parameter in branch.named_parameters():
+                if parameter.requires_grad:
+                    switched_off.add(key)
+                    parameter.requires_grad_(False)
+                parameter.grad = None  # a stale gradient would still be applied
 
 
 def freeze_branch(model: ModuleT, *names: str) -> ModuleT:
     """Freezes branches of a model, completely and in place.
 
     Their parameters require no gradient and hold none, so that no optimiser with momentum or weight decay touches
-    them; their BatchNorm and dropout layers go into evaluation mode and are kept there through ``model.train()``.
-    Freezing a task's branch keeps its parameters; to keep its *output* too, freeze ``"shared"`` with it.
+    them; their BatchNorm and dropout layers go into evaluation mode and are kept there through ``model.train()``;
+    their buffers keep their values whatever a forward pass writes. ``model.requires_grad_(True)`` does not thaw them:
+    frozen is frozen until `unfreeze_branch`. Freezing a task's branch keeps its parameters; to keep its *output* too,
+    freeze ``"shared"`` with it.
 
     Args:
-        model: A `DualHeadUNet`, or any other `Freezable`. Under `torch.compile` the original module is meant.
+        model: A `DualHeadUNet`, or any other `Freezable`. Under `torch.compile` and DataParallel the model inside is
+            meant.
         *names: For `DualHeadUNet` one or more of ``"shared"``, ``"mask"``, ``"depth"``.
 
     Returns:
@@ -65,29 +92,26 @@ def freeze_branch(model: ModuleT, *names: str) -> ModuleT:
     Raises:
         UnknownNameError: If there is no such branch.
         InvalidArgumentError: If no branch is named.
-        BranchError: If the model has no branches, or is wrapped by DistributedDataParallel.
+        BranchError: If the model has no branches, or is wrapped by DistributedDataParallel or FSDP.
 
     >>> import fgbgnet
     >>> model = fgbgnet.DualHeadUNet("unet_small")
     >>> freeze_branch(model, "depth").frozen_branches
     ('depth',)
     """
-    target = _unwrap(model)
-    for name in _checked(target, names):
-        branch = target.branches()[name]
-        switched_off = target._frozen.get(name, [])
-        for key, parameter in branch.named_parameters():
-            if parameter.requires_grad:
-                switched_off.append(key)
-                parameter.requires_grad_(False)
-            parameter.grad = None  # a stale gradient would still be applied
-        target._frozen[name] = switched_off
-        branch.eval()
+    target = _freezable(model)
+    names = _checked(target, names)
+    check_not_distributed(target)
+    for name in names:
+        target._frozen.setdefault(name, set())
+    target._hold_still()
     return model
 
 
 def unfreeze_branch(model: ModuleT, *names: str) -> ModuleT:
     """Undoes `freeze_branch`: parameters learn again if they did before, modes follow the model's.
+
+    An optimiser that held momentum for them goes on with it.
 
     Args:
         model: As for `freeze_branch`.
@@ -95,23 +119,38 @@ def unfreeze_branch(model: ModuleT, *names: str) -> ModuleT:
 
     Returns:
         The model, for chaining.
+
+    Raises:
+        UnknownNameError: If there is no such branch.
+        InvalidArgumentError: If no branch is named.
+        BranchError: If the model has no branches, or is wrapped by DistributedDataParallel or FSDP.
     """
-    target = _unwrap(model)
-    for name in _checked(target, names):
-        branch = target.branches()[name]
-        parameters = dict(branch.named_parameters())
-        for key in target._frozen.pop(name, []):
-            parameters[key].requires_grad_(True)
-        branch.train(target.training)
-    target.train(target.training)  # branches may nest
+    target = _freezable(model)
+    names = _checked(target, names)
+    check_not_distributed(target)
+    _thaw(target, names)
     return model
+
+
+def _thaw(model: Freezable, names: Sequence[str]) -> None:
+    for name in names:
+        if name not in model._frozen:
+            continue
+        branch, switched_off = model.branches()[name], model._frozen.pop(name)
+        for key, parameter in branch.named_parameters():
+            if key in switched_off:
+                parameter.requires_grad_(True)
+        release_buffers(branch)
+        branch.train(model.training)
+    model._hold_still()  # branches may nest
 
 
 @contextmanager
 def frozen(model: nn.Module, *names: str) -> Iterator[nn.Module]:
     """Freezes branches for the length of a ``with`` block.
 
-    Branches that were frozen before stay so afterwards.
+    Branches that were frozen before stay so afterwards. A wrapper of DistributedDataParallel or FSDP that was made
+    inside the block must not be used after it.
 
     >>> import fgbgnet
     >>> model = fgbgnet.DualHeadUNet("unet_small")
@@ -126,24 +165,17 @@ def frozen(model: nn.Module, *names: str) -> Iterator[nn.Module]:
     try:
         yield model
     finally:
-        thaw = [name for name in names if name not in before]
-        if thaw:
-            unfreeze_branch(model, *thaw)
+        _thaw(_freezable(model), [name for name in names if name not in before])
 
 
 def frozen_branches(model: nn.Module) -> tuple[str, ...]:
     """Names of the branches that are frozen, in the model's order."""
-    target = _unwrap(model)
+    target = _freezable(model)
     return tuple(name for name in target.branches() if name in target._frozen)
 
 
-def _unwrap(model: nn.Module) -> Freezable:
-    if isinstance(model, nn.parallel.DistributedDataParallel):
-        raise BranchError(
-            "the model is wrapped by DistributedDataParallel, which has fixed the set of gradients it waits for; "
-            "freeze the bare model first and wrap it then"
-        )
-    target = getattr(model, "_orig_mod", model)
+def _freezable(model: nn.Module) -> Freezable:
+    target = unwrapped(model)
     if not isinstance(target, Freezable):
         raise BranchError(
             f"{type(target).__name__} has no named branches; derive it from fgbgnet.models.Freezable "

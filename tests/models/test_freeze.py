@@ -3,79 +3,13 @@ import io
 
 import pytest
 import torch
-import torch.nn.functional as F
+from hypothesis import given, strategies as st
 from torch import nn
 
 from fgbgnet.errors import BranchError, InvalidArgumentError, UnknownNameError
 from fgbgnet.models import DualHeadUNet, Freezable, freeze_branch, frozen, frozen_branches, unfreeze_branch
-
-OPTIMIZERS = {
-    "adamw": lambda parameters: torch.optim.AdamW(parameters, lr=0.01, weight_decay=0.5),
-    "sgd": lambda parameters: torch.optim.SGD(parameters, lr=0.01, momentum=0.9, weight_decay=0.1),
-}
-
-
-def state(module):
-    return {key: tensor.clone() for key, tensor in module.state_dict().items()}
-
-
-def same(before, after):
-    return all(torch.equal(before[key], after[key]) for key in before) and before.keys() == after.keys()
-
-
-def step(model, optimizer, tasks, set_to_none=True):
-    optimizer.zero_grad(set_to_none=set_to_none)
-    outputs = model(torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32), tasks=tasks)
-    loss = sum(F.mse_loss(output, torch.rand_like(output)) for output in outputs.values())
-    loss.backward()
-    optimizer.step()
-
-
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("encoder", ["unet_small", "resnet18", "efficientnet-b0"])
-def test_frozen_branch_is_bit_identical_after_50_steps_of_the_other_task(encoder, optimizer):
-    torch.manual_seed(0)
-    model = DualHeadUNet(encoder)
-    algorithm = OPTIMIZERS[optimizer](model.parameters())
-    for _ in range(2):  # fills momentum, second moments and stale gradients
-        step(model, algorithm, ("mask", "depth"))
-    freeze_branch(model, "mask")
-    before, shared = state(model.mask_branch), state(model.shared)
-    for _ in range(50):
-        step(model.train(), algorithm, ("mask", "depth"), set_to_none=False)
-    assert same(before, state(model.mask_branch))
-    assert not same(shared, state(model.shared))
-    assert all(p.grad is None for p in model.mask_branch.parameters())
-
-
-@pytest.mark.parametrize("encoder", ["unet_small", "efficientnet-b0", "tu-convnext_atto"])
-def test_frozen_shared_and_mask_keep_the_mask_output(encoder):
-    torch.manual_seed(0)
-    model = DualHeadUNet(encoder)
-    algorithm = OPTIMIZERS["adamw"](model.parameters())
-    step(model, algorithm, ("mask", "depth"))
-    freeze_branch(model, "shared", "mask").train()
-    pictures = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
-    with torch.no_grad():
-        before = model(*pictures)
-    for _ in range(10):
-        step(model.train(), algorithm, ("mask", "depth"))
-    with torch.no_grad():
-        after = model(*pictures)
-    assert torch.equal(before["mask"], after["mask"])
-    assert not torch.equal(before["depth"], after["depth"])
-
-
-def test_what_clearing_requires_grad_alone_does():
-    """The control: the usual way lets BatchNorm statistics drift, so the test above can fail."""
-    model = DualHeadUNet("unet_small")
-    algorithm = OPTIMIZERS["adamw"](model.parameters())
-    model.mask_branch.requires_grad_(False)
-    before = state(model.mask_branch)
-    step(model.train(), algorithm, ("mask", "depth"))
-    changed = [key for key, tensor in model.mask_branch.state_dict().items() if not torch.equal(tensor, before[key])]
-    assert changed
-    assert all("running" in key or "num_batches" in key for key in changed)
+from tests.models.freezing import step
+from tests.models.restless import Wanderer, restless
 
 
 def test_modes_survive_train_and_eval():
@@ -88,20 +22,155 @@ def test_modes_survive_train_and_eval():
     assert not model.mask_branch.training
 
 
-def test_reversible_and_idempotent():
-    model = DualHeadUNet("unet_small")
+def flags(model):
+    return {name: parameter.requires_grad for name, parameter in model.named_parameters()}
+
+
+def modes(model):
+    return {name: module.training for name, module in model.named_modules()}
+
+
+def state(model):
+    return {key: tensor.clone() for key, tensor in model.state_dict().items()}
+
+
+def same(one, other):
+    return list(one) == list(other) and all(torch.equal(one[key], other[key]) for key in one)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from(["shared", "mask", "depth"])), max_size=12))
+def test_after_any_sequence_the_state_is_that_of_the_set_of_frozen_branches(sequence):
+    """Idempotent and reversible: how a set of frozen branches came about cannot be seen."""
+    model = restless()
     model.mask_branch.head.requires_grad_(False)  # the user's own choice must survive
-    keys = list(model.state_dict())
-    flags = {n: p.requires_grad for n, p in model.named_parameters()}
-    freeze_branch(model, "mask", "depth")
+    before, frozen_now, own = state(model), set(), flags(model)
+    for freeze, name in sequence:
+        (freeze_branch if freeze else unfreeze_branch)(model, name)
+        (frozen_now.add if freeze else frozen_now.discard)(name)
+    assert frozen_branches(model) == tuple(name for name in model.branches() if name in frozen_now)
+    parts = {"shared": "shared.", "mask": "mask_branch.", "depth": "depth_branch."}
+    still = tuple(parts[name] for name in frozen_now)
+    assert flags(model) == {name: flag and not name.startswith(still) for name, flag in own.items()}
+    assert all(mode is not (name + ".").startswith(still) for name, mode in modes(model).items())
+    hooks = {name for name, module in model.named_modules() if module._forward_hooks or module._forward_pre_hooks}
+    assert hooks == {name for name, m in model.named_modules() if isinstance(m, Wanderer) and name.startswith(still)}
+    assert same(state(model), before)
+
+
+def test_what_the_user_set_elsewhere_stays():
+    model = restless()
+    norm = next(module for module in model.shared.modules() if isinstance(module, nn.BatchNorm2d)).eval()
     freeze_branch(model, "mask")
-    assert frozen_branches(model) == ("mask", "depth") == model.frozen_branches
-    assert list(model.state_dict()) == keys
-    unfreeze_branch(model, "mask", "depth")
-    unfreeze_branch(model, "shared")
-    assert frozen_branches(model) == ()
-    assert {n: p.requires_grad for n, p in model.named_parameters()} == flags
-    assert all(m.training for m in model.modules())
+    unfreeze_branch(model, "mask")
+    assert not norm.training
+    assert model.shared.training
+
+
+def test_nested_branches():
+    class Net(Freezable):
+        def __init__(self):
+            super().__init__()
+            self.body = nn.Sequential(nn.Linear(2, 2), nn.Dropout())
+
+        def branches(self):
+            return {"body": self.body, "first": self.body[0]}
+
+    net = freeze_branch(Net(), "first", "body")
+    unfreeze_branch(net, "first")
+    assert not any(p.requires_grad for p in net.parameters())
+    assert not any(m.training for m in net.body.modules())
+    unfreeze_branch(net, "body")
+    assert all(p.requires_grad for p in net.parameters())
+    assert all(m.training for m in net.modules())
+
+
+@pytest.mark.parametrize(
+    "thaw",
+    [
+        lambda model: model.requires_grad_(True),
+        lambda model: nn.Sequential(model).requires_grad_(True).train(),
+        lambda model: [parameter.requires_grad_(True) for parameter in model.parameters()] and model.train(),
+        lambda model: model.mask_branch.train() and model.train(),
+    ],
+    ids=["requires_grad_", "of a module around", "of every parameter", "train of the branch"],
+)
+def test_nothing_but_unfreeze_branch_thaws(thaw):
+    model = freeze_branch(restless(), "mask")
+    model.depth_branch.head.requires_grad_(False)
+    thaw(model)
+    model.mask_branch.decoder.extra = nn.Linear(1, 1)  # what comes later belongs to the branch as well
+    model.train()
+    assert not any(p.requires_grad for p in model.mask_branch.parameters())
+    assert not any(m.training for m in model.mask_branch.modules())
+    unfreeze_branch(model, "mask")
+    assert all(p.requires_grad for p in model.mask_branch.parameters())
+
+
+def test_what_is_switched_off_meanwhile_stays_off():
+    model = freeze_branch(restless(), "mask")
+    model.requires_grad_(False)
+    unfreeze_branch(model, "mask")
+    assert not any(p.requires_grad for p in model.parameters())
+
+
+def test_a_module_that_does_not_listen_to_eval_has_to():
+    class Always(nn.Dropout):
+        def train(self, mode=True):
+            return super().train(True)
+
+    model = restless()
+    model.mask_branch.head.shuffle = Always()
+    freeze_branch(model, "mask").train()
+    assert not model.mask_branch.head.shuffle.training
+
+
+def test_gradients_are_gone_and_do_not_come_back():
+    model = restless()
+    sum(output.sum() for output in model(*torch.rand(2, 2, 3, 16, 16)).values()).backward()
+    freeze_branch(model, "mask")
+    assert all(p.grad is None for p in model.mask_branch.parameters())
+    assert all(p.grad is not None for p in model.depth_branch.parameters())
+    sum(output.sum() for output in model(*torch.rand(2, 2, 3, 16, 16)).values()).backward()
+    assert all(p.grad is None for p in model.mask_branch.parameters())
+
+
+def test_the_norm_for_clipping_is_that_of_what_learns():
+    model = restless()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    step(model, optimizer)
+    freeze_branch(model, "mask", "shared")
+    norm = step(model, optimizer, clip=1e9)
+    living = torch.cat([p.grad.flatten() for p in model.depth_branch.parameters()])
+    assert torch.allclose(norm, living.norm())
+
+
+def test_one_parameter_in_two_groups_of_two_optimizers():
+    model = restless()
+    optimizers = [
+        torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=0.1),
+        torch.optim.AdamW([{"params": list(b.parameters())} for b in model.branches().values()], weight_decay=0.1),
+    ]
+    for optimizer in optimizers:
+        step(model, optimizer)
+    freeze_branch(model, "mask")
+    before = state(model.mask_branch)
+    for optimizer in optimizers * 3:
+        step(model, optimizer)
+    assert same(state(model.mask_branch), before)
+
+
+def test_momentum_of_before_goes_on_after_unfreezing():
+    """As if the optimiser had waited: the steps of the frozen time leave its state alone."""
+    model = restless()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    step(model, optimizer)
+    memory = {key: value.clone() for key, value in optimizer.state[model.mask_branch.head.convolution.weight].items()}
+    with frozen(model, "mask"):
+        step(model, optimizer)
+    assert all(torch.equal(optimizer.state[model.mask_branch.head.convolution.weight][k], v) for k, v in memory.items())
+    before = state(model.mask_branch)
+    step(model, optimizer)
+    assert not same(state(model.mask_branch), before)
 
 
 def test_context_keeps_what_was_frozen_before_even_after_an_error():
@@ -155,13 +224,3 @@ def test_wrong_uses():
     with pytest.raises(UnknownNameError), frozen(model, "encoder"):
         pass
     assert frozen_branches(model) == ()
-
-
-def test_freezing_after_ddp_wrapping_says_what_to_do(tmp_path):
-    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
-    try:
-        wrapped = nn.parallel.DistributedDataParallel(DualHeadUNet("unet_small"))
-        with pytest.raises(BranchError, match="freeze the bare model first"):
-            freeze_branch(wrapped, "mask")
-    finally:
-        torch.distributed.destroy_process_group()
