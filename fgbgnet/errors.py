@@ -88,6 +88,10 @@ class TrainingError(FgBgError, RuntimeError):
     """A training went wrong, by no fault of its input: the loss is not finite any more."""
 
 
+class ExportError(FgBgError, RuntimeError):
+    """A model cannot be exported, or what was exported does not agree with it."""
+
+
 class MissingExtraError(FgBgError, ImportError):
     """A feature needs an optional dependency.
 
@@ -106,6 +110,7 @@ class MissingExtraError(FgBgError, ImportError):
 __all__ = [
     "ArchiveError",
     "BranchError",
+    "ExportError",
     "FgBgError",
     "FgBgWarning",
     "InvalidArgumentError",

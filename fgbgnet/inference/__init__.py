@@ -1,5 +1,6 @@
 """Using trained models."""
 
+from fgbgnet.inference.export import ExportedModel, ExportReport, OnnxModel, export_model
 from fgbgnet.inference.flips import FlipAveraged
 from fgbgnet.inference.folders import PairsReport, predict_pairs
 from fgbgnet.inference.load import load_model
@@ -8,11 +9,15 @@ from fgbgnet.inference.tiles import TiledModel
 from fgbgnet.inference.wrapping import Wrapper
 
 __all__ = [
+    "ExportReport",
+    "ExportedModel",
     "FlipAveraged",
+    "OnnxModel",
     "Pair",
     "PairsReport",
     "TiledModel",
     "Wrapper",
+    "export_model",
     "folder_pairs",
     "load_model",
     "manifest_pairs",
