@@ -19,6 +19,7 @@ _RAMP = np.array(
 )
 _INVALID = (128, 128, 128)
 _FALSE_ALARM, _MISSED = (230, 60, 60), (60, 110, 240)
+_TINT = (40, 220, 90)
 _GAP, _CAPTION = 4, 16
 _SMALLEST_PANEL, _LARGEST_PANEL = 128, 480
 """Sides between which panels are brought on a sheet: it is there to be looked at."""
@@ -89,6 +90,21 @@ def mask_error_to_rgb(mask: Tensor, predicted: Tensor) -> npt.NDArray[np.uint8]:
     rgb[~truth & guess] = _FALSE_ALARM
     rgb[truth & ~guess] = _MISSED
     return rgb
+
+
+def mask_overlay(fg_bg: Tensor, mask: Tensor) -> npt.NDArray[np.uint8]:
+    """A frame in which the foreground is tinted and the rest has lost half of its colour.
+
+    Args:
+        fg_bg: The frame, (3, H, W) in [0, 1].
+        mask: Foreground, bool (H, W) or (1, H, W).
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    rgb = _to_rgb(fg_bg).astype(np.float32)
+    inside = _plane(mask)[..., None] > 0.5
+    return _rounded(np.where(inside, 0.6 * rgb + 0.4 * np.array(_TINT), (rgb + rgb.mean(-1, keepdims=True)) / 2))
 
 
 def panels(
@@ -252,4 +268,4 @@ def _rounded(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     return bytes_
 
 
-__all__ = ["Panel", "depth_to_rgb", "mask_error_to_rgb", "overview", "panels", "plot_sample", "tile"]
+__all__ = ["Panel", "depth_to_rgb", "mask_error_to_rgb", "mask_overlay", "overview", "panels", "plot_sample", "tile"]

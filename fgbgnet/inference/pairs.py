@@ -50,12 +50,12 @@ def folder_pairs(bg: PathInput, fg_bg: PathInput) -> list[Pair]:
     >>> [pair.name for pair in folder_pairs(folder / "room.png", folder)]
     ['9', '10', 'room']
     """
-    frames = _pictures(fg_bg, "fg_bg")
+    frames = pictures_in(fg_bg, "fg_bg")
     if not is_folder(bg):
         if not Path(bg).exists() and ".zip" not in str(bg):
             raise MissingFileError(f"bg: no picture or folder at {bg}{nearest_on_disk(str(bg))}")
         return [Pair(name, str(bg), path) for name, path in frames.items()]
-    backgrounds = _pictures(bg, "bg")
+    backgrounds = pictures_in(bg, "bg")
     alone = [name for name in frames if name not in backgrounds]
     if alone:
         raise InvalidArgumentError(
@@ -111,8 +111,13 @@ def check_names(names: Sequence[str], where: str) -> None:
         raise InvalidArgumentError(f"{where}: a pair is called {astray!r}; expected a relative path without '..'")
 
 
-def _pictures(folder: PathInput, argument: str) -> dict[str, str]:
-    """Name without suffix -> path, in natural order."""
+def pictures_in(folder: PathInput, argument: str) -> dict[str, str]:
+    """The pictures in a folder: name without suffix -> path, in natural order.
+
+    Raises:
+        MissingFileError: If there is no such folder.
+        InvalidArgumentError: If it holds no picture, or two of one name.
+    """
     if not is_folder(folder):
         raise MissingFileError(f"{argument}: no folder at {folder}{nearest_on_disk(str(folder))}")
     names = [name for name in list_names(folder) if posixpath.splitext(name)[1].lower() in SUFFIXES and name[:1] != "."]
@@ -129,4 +134,4 @@ def _inside(id: str) -> str:
     return "/".join(parts) or "_"
 
 
-__all__ = ["SUFFIXES", "Pair", "check_names", "folder_pairs", "manifest_pairs"]
+__all__ = ["SUFFIXES", "Pair", "check_names", "folder_pairs", "manifest_pairs", "pictures_in"]
