@@ -61,7 +61,7 @@ class Budget:
     scenes: int = 1536
     test_scenes: int = 96
     batch: int = 16
-    steps: int = 384
+    steps: int = 320
     seeds: int = 3
     severity: int = 3
     learning_rate: float = 3e-3
@@ -88,22 +88,32 @@ def build(encoder, fusion, seed):
     return model
 
 
-def train(model, rooms, budget, seed):
-    """The samples, their perturbations and their order depend on the seed alone."""
-    augment, loss_function = RandomPairPerturb(), DualTaskLoss(depth=DepthLoss(space="log"))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=budget.learning_rate, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, budget.learning_rate, total_steps=budget.steps)
+def lessons(rooms, budget, seed):
+    """The batches of a training: samples, perturbations and order depend on the seed alone. Pictures as bytes."""
+    augment = RandomPairPerturb()
     generator = torch.Generator().manual_seed(seed)
-    model.train()
     order = torch.empty(0, dtype=torch.long)
-    for step in range(budget.steps):
+    batches = []
+    for step in tqdm(range(budget.steps), desc=f"samples of seed {seed}", disable=None):
         if len(order) < budget.batch:
             order = torch.randperm(len(rooms["bg"]), generator=generator)
         chosen, order = order[: budget.batch], order[budget.batch :]
-        batch = {key: layer[chosen] for key, layer in rooms.items()}
         first = (seed * budget.steps + step) * budget.batch
+        batch = {key: layer[chosen] for key, layer in rooms.items()}
         batch = augment(batch, seeds=range(first, first + budget.batch))
-        losses = loss_function(model(batch["bg"], batch["fg_bg"]), batch)
+        pictures = {key: (batch[key] * 255).round().byte() for key in ("bg", "fg_bg")}
+        batches.append({**batch, **pictures, "mask": batch["mask"] > 0.5})
+    return batches
+
+
+def train(model, batches, budget):
+    loss_function = DualTaskLoss(depth=DepthLoss(space="log"))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=budget.learning_rate, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, budget.learning_rate, total_steps=budget.steps)
+    model.train()
+    for batch in batches:
+        outputs = model(batch["bg"] / 255, batch["fg_bg"] / 255)
+        losses = loss_function(outputs, batch)
         optimizer.zero_grad()
         losses["total"].backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -207,11 +217,14 @@ def study(budget, work):
     tests = dict(cells(load(budget.test_scenes, budget.size, 2, work / "test.pt"), budget.severity))
     log = work / "runs.jsonl"
     done = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    finished = {(run["encoder"], run["fusion"], run["seed"]) for run in done}
-    plan = [(e, f, s) for s in range(budget.seeds) for f in FUSIONS for e in ENCODERS]
-    for encoder, fusion, seed in tqdm([key for key in plan if key not in finished], desc="trainings", disable=None):
+    finished = {(run["seed"], run["encoder"], run["fusion"]) for run in done}
+    plan = [(s, e, f) for s in range(budget.seeds) for f in FUSIONS for e in ENCODERS]
+    batches, batches_of = [], None
+    for seed, encoder, fusion in tqdm([key for key in plan if key not in finished], desc="trainings", disable=None):
+        if batches_of != seed:
+            batches, batches_of = lessons(rooms, budget, seed), seed
         model = build(encoder, fusion, seed)
-        train(model, rooms, budget, seed)
+        train(model, batches, budget)
         run = {
             "encoder": encoder,
             "fusion": fusion,
