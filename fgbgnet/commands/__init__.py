@@ -8,10 +8,11 @@ from collections.abc import Callable
 from fgbgnet.commands.annotate import depth
 from fgbgnet.commands.check import check
 from fgbgnet.commands.index import index
-from fgbgnet.commands.judge import evaluate, predict
+from fgbgnet.commands.judge import evaluate
 from fgbgnet.commands.learn import demo, train
 from fgbgnet.commands.make import compose, synth
 from fgbgnet.commands.pack import pack
+from fgbgnet.commands.predict import predict
 from fgbgnet.commands.recordings import recordings
 from fgbgnet.commands.show import encoders, models
 from fgbgnet.commands.split import split

@@ -1,4 +1,4 @@
-"""Commands that use a model."""
+"""The command that judges a model."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -72,21 +72,4 @@ def _seen_in_training(model: str, dataset: "PairedFgBgDataset") -> int | None:
     return sum(group in known for group in dataset.group_ids("bg").tolist())
 
 
-def predict(model: str, bg: str, fg_bg: str, out: str, threshold: float = 0.5) -> None:
-    """Predict mask and depth of one pair of pictures: writes mask.png, depth.png (16 bit) and overview.png.
-
-    Args:
-        model: A model's or run's folder, or a floor: difference, compensated_difference.
-        bg: The clean background picture.
-        fg_bg: The picture of the same scene with something new in it.
-        out: Folder for the result.
-        threshold: Probability above which a pixel is foreground.
-    """
-    from fgbgnet.inference import load_model
-
-    check_output(out, folder=True)
-    prediction = load_model(model).predict(bg, fg_bg, threshold=threshold)
-    print(f"Wrote {prediction.save(out)}")
-
-
-__all__ = ["evaluate", "predict"]
+__all__ = ["evaluate"]

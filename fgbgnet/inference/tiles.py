@@ -112,7 +112,7 @@ class TiledModel(Wrapper):
     ) -> None:
         super().__init__(model)
         self.input_size = None
-        self.stride = checked_count("stride", getattr(model, "stride", DEFAULT_STRIDE) if stride is None else stride)
+        self.stride: int = checked_count("stride", (self.stride or DEFAULT_STRIDE) if stride is None else stride)
         height, width = tile if isinstance(tile, tuple) else (tile, tile)
         sides = checked_count("tile", height), checked_count("tile", width)
         self.tile = tuple(-(-side // self.stride) * self.stride for side in sides)

@@ -18,9 +18,12 @@ class Wrapper(PredictMixin, ABC):
     in `fgbgnet.evaluate`, around the floors, around a model that was read from an exported file.
 
     Args:
-        model: Anything with the models' forward. Its ``depth_unit``, ``input_size`` and ``in_channels`` are taken over
-            where it has them.
+        model: Anything with the models' forward. Its ``depth_unit``, ``input_size``, ``in_channels`` and ``stride`` are
+            taken over where it has them.
     """
+
+    stride: int | None
+    """What the model pads pictures to multiples of; None if it does not say."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -28,6 +31,7 @@ class Wrapper(PredictMixin, ABC):
         self.depth_unit = getattr(model, "depth_unit", self.depth_unit)
         self.input_size = getattr(model, "input_size", self.input_size)
         self.in_channels = getattr(model, "in_channels", self.in_channels)
+        self.stride = getattr(model, "stride", None)
 
     def forward(self, bg: Tensor, fg_bg: Tensor, tasks: Sequence[Task] | Task | None = None) -> Outputs:
         """As the model's own.
