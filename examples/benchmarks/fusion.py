@@ -50,7 +50,8 @@ ENCODERS = {
     },
     "resnet18": {"decoder_block": "separable", "decoder_channels": (128, 64, 32, 16), "upsampling": 2},
 }
-COUNTS = ("clean", *PERTURBATIONS, *PAIR_PERTURBATIONS)
+# Where nothing is new there is no intersection to speak of.
+COUNTS = ("clean", *PERTURBATIONS, *(name for name in PAIR_PERTURBATIONS if name != "empty"))
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def cells(rooms, severity):
     count = len(rooms["bg"])
     partners = {key: layer.roll(FRAMES, 0) for key, layer in rooms.items()}  # of another background
     yield "clean", rooms
-    for name in (*PERTURBATIONS, *PAIR_PERTURBATIONS):
+    for name in COUNTS[1:]:
         yield name, perturb_pair(rooms, name, severity, seeds=list(range(count)), partners=partners)
 
 
