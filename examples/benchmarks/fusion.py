@@ -30,6 +30,7 @@ from fgbgnet.files import write_json
 from fgbgnet.metrics import DEPTH_REGIONS, DEPTH_STATISTICS, MASK_STATISTICS, depth_statistics, mask_statistics
 from fgbgnet.models import count_parameters
 from fgbgnet.synth import PAIR_PERTURBATIONS, PERTURBATIONS, RandomPairPerturb, SceneDataset, perturb_pair
+from fgbgnet.training.memory import keep_freed_memory
 
 FRAMES = 4  # per background
 FUSIONS = {
@@ -39,17 +40,9 @@ FUSIONS = {
     "siamese abs_diff": {"fusion": "siamese", "merge": "abs_diff"},
     "siamese correlation": {"fusion": "siamese", "merge": "correlation"},
     "siamese exchange": {"fusion": "siamese", "merge": "exchange"},
-    "early_diff, compensate_exposure": {"fusion": "early_diff", "compensate_exposure": True},
-    "early, fusion_init difference": {"fusion": "early", "fusion_init": "difference"},
 }
-ENCODERS = {
-    "tu-mobilenetv3_small_100": {
-        "decoder_block": "separable",
-        "decoder_channels": (64, 40, 24, 16),
-        "upsampling": 2,
-    },
-    "resnet18": {"decoder_block": "separable", "decoder_channels": (128, 64, 32, 16), "upsampling": 2},
-}
+THIN = {"decoder_block": "separable", "decoder_channels": (64, 40, 24, 16), "upsampling": 2}
+ENCODERS = {"tu-mobilenetv3_small_100": THIN, "tu-convnext_atto": THIN}
 # Where nothing is new there is no intersection to speak of.
 COUNTS = ("clean", *PERTURBATIONS, *(name for name in PAIR_PERTURBATIONS if name != "empty"))
 
@@ -62,7 +55,7 @@ class Budget:
     scenes: int = 1536
     test_scenes: int = 96
     batch: int = 16
-    steps: int = 320
+    steps: int = 240
     seeds: int = 3
     severity: int = 3
     learning_rate: float = 3e-3
@@ -86,7 +79,7 @@ def build(encoder, fusion, seed):
     torch.manual_seed(seed)
     model = DualHeadUNet(encoder, **ENCODERS[encoder], **FUSIONS[fusion])
     model.set_priors(foreground=0.1, depth=3.0)
-    return model
+    return model.to(memory_format=torch.channels_last)
 
 
 def lessons(rooms, budget, seed):
@@ -137,14 +130,14 @@ def judge(model, tests):
     model.eval()
     result = {}
     for name, rooms in tests.items():
-        rows = []
-        for start in range(0, len(rooms["bg"]), FRAMES):
-            part = {key: layer[start : start + FRAMES] for key, layer in rooms.items()}
-            outputs = model(part["bg"], part["fg_bg"])
-            mask = mask_statistics(outputs["mask"], part["mask"])
-            depth = depth_statistics(outputs["depth"], part["depth"], part["depth_valid"])
-            rows.append(figures_of(mask, depth))
-        result[name] = rows
+        outputs = model(rooms["bg"], rooms["fg_bg"])
+        result[name] = [
+            figures_of(
+                mask_statistics(outputs["mask"][own], rooms["mask"][own]),
+                depth_statistics(outputs["depth"][own], rooms["depth"][own], rooms["depth_valid"][own]),
+            )
+            for own in (slice(start, start + FRAMES) for start in range(0, len(rooms["bg"]), FRAMES))
+        ]
     return result
 
 
@@ -194,7 +187,7 @@ def interval(runs, draws=1000):
 def latencies(size, rounds):
     """Milliseconds of every network, in turn, and their ratios to early fusion of the same round."""
     pair = torch.rand(2, 1, 3, size, size)
-    models = {(e, f): build(e, f, 0).eval().to(memory_format=torch.channels_last) for e in ENCODERS for f in FUSIONS}
+    models = {(e, f): build(e, f, 0).eval() for e in ENCODERS for f in FUSIONS}
     times = {key: [] for key in models}
     with torch.no_grad():
         for turn in range(rounds + 2):
@@ -213,6 +206,7 @@ def latencies(size, rounds):
 
 def study(budget, work):
     """Trains and judges whatever is not yet in the work folder; one line of JSON for each finished run."""
+    keep_freed_memory()
     work.mkdir(parents=True, exist_ok=True)
     rooms = load(budget.scenes, budget.size, 1, work / "train.pt")
     tests = dict(cells(load(budget.test_scenes, budget.size, 2, work / "test.pt"), budget.severity))
@@ -220,6 +214,7 @@ def study(budget, work):
     done = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     finished = {(run["seed"], run["encoder"], run["fusion"]) for run in done}
     plan = [(s, e, f) for s in range(budget.seeds) for f in FUSIONS for e in ENCODERS]
+    plan.sort(key=lambda key: FUSIONS[key[2]].get("merge") == "exchange")  # the costliest last
     batches, batches_of = [], None
     for seed, encoder, fusion in tqdm([key for key in plan if key not in finished], desc="trainings", disable=None):
         if batches_of != seed:
