@@ -9,11 +9,10 @@ def models(pattern: str = "*") -> None:
     Args:
         pattern: Shell pattern, e.g. 'fgbgnet_*'.
     """
-    from fgbgnet.models import count_parameters, create_model, list_models
+    from fgbgnet.models import list_models
 
     for card in list_models(pattern):
-        millions = count_parameters(create_model(card.name)) / 1e6
-        print(f"{card.name:12}{millions:7.2f} M parameters  {card.description}")
+        print(f"{card.name:12}{card.parameters / 1e6:7.2f} M parameters  {card.description}")
 
 
 def encoders(

@@ -57,22 +57,87 @@ class DoubleConv(nn.Sequential):
         )
 
 
-class SeparableConv(nn.Sequential):
-    """A depthwise 3 × 3 and a pointwise convolution with a normalisation and ReLU (Howard et al., MobileNets, 2017).
+class DoubleBlock(DoubleConv):
+    """Enlarges the deeper feature, joins the skip, and applies two full convolutions.
 
     Args:
-        in_channels: Channels that come in.
+        deeper_channels: Channels of the deeper feature.
+        skip_channels: Channels of the skip; 0 if there is none.
         out_channels: Channels that go out.
         norm: ``"batchnorm"``, ``"groupnorm"`` or ``"identity"``.
+        interpolation: ``"bilinear"`` or ``"nearest"``.
+        classic: Biased convolutions with half of the incoming channels in between, as in the 2020 network.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, norm: str = "batchnorm") -> None:
-        super().__init__(
-            nn.Conv2d(in_channels, in_channels, 3, padding=1, groups=in_channels, bias=False),
-            nn.Conv2d(in_channels, out_channels, 1, bias=norm == "identity"),
-            make_norm(norm, out_channels),
-            nn.ReLU(inplace=True),
+    def __init__(
+        self,
+        deeper_channels: int,
+        skip_channels: int,
+        out_channels: int,
+        norm: str = "batchnorm",
+        interpolation: str = "bilinear",
+        classic: bool = False,
+    ) -> None:
+        incoming = deeper_channels + skip_channels
+        super().__init__(incoming, out_channels, incoming // 2 if classic else None, norm, bias=classic)
+        self.interpolation = interpolation
+
+    def forward(self, deeper: Tensor, skip: Tensor | None, size: Sequence[int]) -> Tensor:  # type: ignore[override]
+        """(B, C, h, w), its skip (B, C', H, W) or None, and (H, W) -> (B, ``out_channels``, H, W)."""
+        x = enlarge(deeper, size, self.interpolation)
+        if skip is not None:
+            x = torch.cat([skip, x], dim=1)
+        for layer in self:
+            x = layer(x)
+        return x
+
+
+class SeparableBlock(nn.Module):
+    """Enlarges the deeper feature, joins the skip, and applies a pointwise and a depthwise 3 × 3 convolution.
+
+    A separable convolution in the order of Xception (Chollet, 2017), over the concatenation of both. The pointwise
+    convolution of a concatenation is the sum of one over each part, and commutes with the interpolation, which mixes
+    places with weights that add up to one: so the deeper feature passes it at its own size, a quarter of the
+    work, and nothing is concatenated.
+
+    Args:
+        deeper_channels: Channels of the deeper feature.
+        skip_channels: Channels of the skip; 0 if there is none.
+        out_channels: Channels that go out.
+        norm: ``"batchnorm"``, ``"groupnorm"`` or ``"identity"``.
+        interpolation: ``"bilinear"`` or ``"nearest"``.
+    """
+
+    def __init__(
+        self,
+        deeper_channels: int,
+        skip_channels: int,
+        out_channels: int,
+        norm: str = "batchnorm",
+        interpolation: str = "bilinear",
+    ) -> None:
+        super().__init__()
+        self.deeper = nn.Conv2d(deeper_channels, out_channels, 1, bias=False)
+        self.skip = nn.Conv2d(skip_channels, out_channels, 1, bias=False) if skip_channels else None
+        self.depthwise = nn.Conv2d(
+            out_channels, out_channels, 3, padding=1, groups=out_channels, bias=norm == "identity"
         )
+        self.norm = make_norm(norm, out_channels)
+        self.interpolation = interpolation
+
+    def forward(self, deeper: Tensor, skip: Tensor | None, size: Sequence[int]) -> Tensor:
+        """(B, C, h, w), its skip (B, C', H, W) or None, and (H, W) -> (B, ``out_channels``, H, W)."""
+        x = enlarge(self.deeper(deeper), size, self.interpolation)
+        if self.skip is not None:
+            x = x + self.skip(skip)
+        result: Tensor = self.norm(self.depthwise(x)).relu_()
+        return result
+
+
+def enlarge(x: Tensor, size: Sequence[int], interpolation: str) -> Tensor:
+    """(B, C, h, w) at another (H, W); ``"bilinear"`` between pixel centres, or ``"nearest"``."""
+    centres = False if interpolation == "bilinear" else None
+    return F.interpolate(x, size=list(size), mode=interpolation, align_corners=centres)
 
 
 def upsampling_strides(strides: Sequence[int], out_stride: int = 1) -> list[int]:
@@ -119,8 +184,8 @@ class UNetDecoder(nn.Module):
         decoder_channels: Channels after each step, deep to shallow; one for each of `upsampling_strides`.
         norm: Normalisation of the convolutions.
         interpolation: ``"bilinear"`` or ``"nearest"``.
-        block: What follows each join: ``"double"``: two full convolutions; ``"separable"``: a depthwise and a
-            pointwise one, a small fraction of the work.
+        block: What follows each join: ``"double"``: two full convolutions; ``"separable"``: a pointwise and a
+            depthwise one, a small fraction of the work.
         out_stride: Stride of the result: the decoder stops there, and skips of smaller strides are not read.
         classic: Biased convolutions with half of the incoming channels in between, as in the 2020 network.
 
@@ -157,7 +222,6 @@ class UNetDecoder(nn.Module):
             )
         if interpolation not in ("bilinear", "nearest"):
             raise UnknownNameError("decoder_interpolation", interpolation, ("bilinear", "nearest"))
-        self.interpolation = interpolation
         self.steps = tuple(steps)
         self.out_stride = out_stride
         levels = zip(encoder_strides[:-1], encoder_channels[:-1], strict=True)
@@ -166,11 +230,11 @@ class UNetDecoder(nn.Module):
         blocks: list[nn.Module] = []
         incoming = encoder_channels[-1]
         for stride, channels in zip(steps, decoder_channels, strict=True):
-            total = incoming + skips.get(stride, 0)
+            widths = (incoming, skips.get(stride, 0), channels)
             if block == "separable":
-                blocks.append(SeparableConv(total, channels, norm))
+                blocks.append(SeparableBlock(*widths, norm, interpolation))
             else:
-                blocks.append(DoubleConv(total, channels, total // 2 if classic else None, norm, bias=classic))
+                blocks.append(DoubleBlock(*widths, norm, interpolation, classic))
             incoming = channels
         self.blocks = nn.ModuleList(blocks)
         self.out_channels = incoming
@@ -195,23 +259,19 @@ class UNetDecoder(nn.Module):
                 target = torch.Size(length // stride for length in size)
             else:
                 target = torch.Size((x.shape[-2] * 2, x.shape[-1] * 2))
-            x = self._enlarge(x, target)
-            x = block(x if skip is None else torch.cat([skip, x], dim=1))
+            x = block(x, skip, target)
         return x
-
-    def _enlarge(self, x: Tensor, size: torch.Size) -> Tensor:
-        if self.interpolation == "nearest":
-            return F.interpolate(x, size=size, mode="nearest")
-        return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
 __all__ = [
     "BLOCKS",
     "NORMS",
     "DecoderBlock",
+    "DoubleBlock",
     "DoubleConv",
-    "SeparableConv",
+    "SeparableBlock",
     "UNetDecoder",
+    "enlarge",
     "make_norm",
     "mirrored_channels",
     "upsampling_strides",

@@ -7,6 +7,7 @@ from typing import Any
 
 from fgbgnet.errors import UnknownNameError
 from fgbgnet.models.dual_head_unet import DualHeadUNet
+from fgbgnet.models.encoders.catalogue import EncoderInfo, encoder_info
 
 
 @dataclass(frozen=True)
@@ -16,12 +17,23 @@ class ModelCard:
     Attributes:
         name: The name that `create_model` takes.
         description: What it is for, in a line.
+        parameters: How many it has.
         config: Arguments of `DualHeadUNet`.
     """
 
     name: str
     description: str
+    parameters: int
     config: dict[str, Any]
+
+    @property
+    def encoder(self) -> EncoderInfo:
+        """What is known of its encoder, the pretrained weights and their licences among it.
+
+        >>> list_models("fgbgnet_s")[0].encoder.licenses[0]
+        'apache-2.0'
+        """
+        return encoder_info(self.config["encoder_name"])
 
 
 _CARDS = {
@@ -30,26 +42,49 @@ _CARDS = {
         ModelCard(
             "classic",
             "the network of the 2020 project: plain U-Net, three shared stages, then one encoder tail per task",
+            33_389_314,
             {"encoder_name": "unet", "shared_stages": 3, "depth_activation": "linear", "depth_unit": "relative"},
         ),
         ModelCard(
             "fgbgnet_xs",
             "plain U-Net of a quarter of the width with the signed difference as input; the demo's network",
+            1_089_746,
             {"encoder_name": "unet_small", "fusion": "early_diff"},
         ),
         ModelCard(
             "fgbgnet_s",
-            "MobileNetV3-small with a thin decoder",
+            "MobileNetV4-small with thin decoders, for cameras and CPUs",
+            1_918_400,
             {
-                "encoder_name": "tu-mobilenetv3_small_100",
+                "encoder_name": "tu-mobilenetv4_conv_small",
                 "fusion": "early_diff",
-                "decoder_channels": [96, 64, 32, 24, 16],
+                "decoder_block": "separable",
+                "decoder_channels": [256, 128, 64],
+                "upsampling": 4,
+            },
+        ),
+        ModelCard(
+            "fgbgnet_m",
+            "MobileNetV3-large with thin decoders",
+            4_448_688,
+            {
+                "encoder_name": "tu-mobilenetv3_large_100",
+                "fusion": "early_diff",
+                "decoder_block": "separable",
+                "decoder_channels": [512, 256, 128],
+                "upsampling": 4,
             },
         ),
         ModelCard(
             "fgbgnet_l",
-            "ResNet-34 with the decoder of segmentation-models-pytorch's U-Net",
-            {"encoder_name": "resnet34", "fusion": "early_diff"},
+            "ResNet-34 with decoders of full convolutions, for GPUs",
+            24_329_160,
+            {
+                "encoder_name": "tu-resnet34",
+                "fusion": "early_diff",
+                "decoder_channels": [128, 96, 64, 32],
+                "upsampling": 2,
+            },
         ),
     )
 }
