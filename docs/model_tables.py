@@ -1,5 +1,6 @@
 """Tables of networks, made from the result files in ``results/models/``."""
 
+import export_tables
 from synth_tables import NOT_YET, _command, _load, _table
 
 
@@ -63,7 +64,7 @@ def _figure(row, metric, column):
     return f"{row[metric][column]:.3f} ({low:.3f} to {high:.3f})"
 
 
-TABLES = {
+TABLES = export_tables.TABLES | {
     "fusion study": fusion_study,
     "fixed camera": fixed_camera,
 }

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from fgbgnet.commands.annotate import depth
 from fgbgnet.commands.check import check
+from fgbgnet.commands.export import export
 from fgbgnet.commands.index import index
 from fgbgnet.commands.judge import evaluate
 from fgbgnet.commands.learn import demo, train
@@ -32,6 +33,7 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
         train,
         evaluate,
         predict,
+        export,
         models,
         encoders,
     )

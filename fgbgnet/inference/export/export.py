@@ -4,7 +4,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from fgbgnet.errors import ExportError, InvalidArgumentError, MissingExtraError, UnknownNameError
 from fgbgnet.files import atomic_path, check_output
-from fgbgnet.inference.export.facts import FACTS_FILE, PRECISIONS, ExportFacts, Precision, output_order
+from fgbgnet.inference.export.facts import FACTS_FILE, PRECISIONS, ExportFacts, Precision
 from fgbgnet.inference.export.graph import GraphModel, example_pictures, file_pictures, trace
 from fgbgnet.inference.export.onnx_file import require_onnx, to_onnx, write_onnx
 from fgbgnet.inference.export.run import RUNNERS, ExportedFile
@@ -109,22 +109,20 @@ def export_model(
     {'mask': (1, 1, 50, 70), 'depth': (1, 1, 50, 70)}
     """
     path = Path(path)
+    if isinstance(model, ExportedFile):
+        raise InvalidArgumentError(f"{model.path} is exported already; export the model that it was made from")
     format = _checked_format(path, format, precision)  # noqa: A001
     check_output(path, folder=False)
     if path.exists() and not overwrite:
         raise InvalidArgumentError(f"{path} is there already; replace it (overwrite), or choose another name")
     _require(format)
     own = getattr(model, "tasks", TASKS)
-    graph = GraphModel(
-        copy.deepcopy(model).cpu().float().eval(),
-        checked_tasks(own if tasks is None else tasks),
-        probabilities,
-        byte_pictures,
-    )
+    wanted = checked_tasks(own if tasks is None else tasks)
+    graph = GraphModel(copy.deepcopy(model).cpu().float().eval(), wanted, probabilities, byte_pictures)
     with tqdm(total=4, desc="export: record", disable=None if progress else True, leave=False) as bar:
-        facts = _facts(graph, size, precision)
-        pairs = _pairs(model, facts)
-        program = trace(graph, file_pictures(pairs[0], facts), facts, _name(model))
+        trials = _trials(graph, _size(model, size))
+        facts = _facts(graph, _size(model, size), precision, trials[0].outputs)
+        program = trace(graph, trials[0].pictures, facts, _name(model))
         with atomic_path(path) as temporary:
             if format == "onnx":
                 _advance(bar, "translate")
@@ -136,7 +134,7 @@ def export_model(
                 _advance(bar, "write")
                 torch.export.save(program, str(temporary), extra_files={FACTS_FILE: facts.to_json()})
             _advance(bar, "check")
-            differences = _compare(graph, RUNNERS[format](temporary), pairs)
+            differences = _compare(RUNNERS[format](temporary), trials)
             _refuse(differences, precision, path)
         bar.update()
     return ExportReport(path, format, path.stat().st_size / 1e6, differences, facts)
@@ -176,30 +174,43 @@ def _require(format: str) -> None:  # noqa: A002
         require_onnx()
 
 
-def _facts(graph: GraphModel, size: int | tuple[int, int] | None, precision: Precision) -> ExportFacts:
+class _Trial(NamedTuple):
+    """Pictures as the file takes them, and what the model says to them."""
+
+    pictures: tuple[Tensor, Tensor]
+    outputs: Outputs
+
+
+def _size(model: PredictMixin, size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    """The one (H, W) that the file takes: what was asked for, or all that the encoder takes; None for any."""
+    if size is None:
+        fixed: tuple[int, int] | None = getattr(getattr(model, "input_sizes", None), "fixed", None)
+        return fixed
+    height, width = (size, size) if isinstance(size, int) else size
+    return checked_count("size", height), checked_count("size", width)
+
+
+def _trials(graph: GraphModel, size: tuple[int, int] | None) -> list[_Trial]:
     model = graph.model
-    if size is not None:
-        height, width = (size, size) if isinstance(size, int) else size
-        size = checked_count("size", height), checked_count("size", width)
-    small = torch.zeros(1, model.in_channels, *(size or (16, 16)))
+    pairs = example_pictures(size, model.in_channels, getattr(model, "stride", 16))
+    pictures = [file_pictures(pair, graph.pictures) for pair in pairs]
     with torch.no_grad():
-        names = list(model(small, small, tasks=graph.tasks))
+        return [_Trial(pair, graph(*pair)) for pair in pictures]
+
+
+def _facts(graph: GraphModel, size: tuple[int, int] | None, precision: Precision, outputs: Outputs) -> ExportFacts:
+    model = graph.model
     return ExportFacts(
-        outputs=output_order(names),
+        outputs=tuple(outputs),
         depth_unit=model.depth_unit,
         input_size=model.input_size,
         size=size,
         in_channels=model.in_channels,
-        pictures="bytes" if graph.byte_pictures else "floats",
+        pictures=graph.pictures,
         mask="probability" if graph.probabilities else "logits",
         precision=precision,
         fgbgnet_version=__version__,
     )
-
-
-def _pairs(model: PredictMixin, facts: ExportFacts) -> list[tuple[Tensor, Tensor]]:
-    stride = getattr(model, "stride", 16)
-    return example_pictures(facts, stride, torch.Generator().manual_seed(0))
 
 
 def _name(model: PredictMixin) -> str:
@@ -212,16 +223,23 @@ def _advance(bar: "tqdm[None]", step: str) -> None:
     bar.set_description(f"export: {step}")
 
 
-def _compare(graph: GraphModel, runner: ExportedFile, pairs: Sequence[tuple[Tensor, Tensor]]) -> dict[str, float]:
-    """By output, the largest difference between the file and the model."""
+def _compare(runner: ExportedFile, trials: Sequence[_Trial]) -> dict[str, float]:
+    """By output, the largest difference between the file and the model.
+
+    Raises:
+        ExportError: If the file refuses pictures that the model takes.
+    """
     differences = dict.fromkeys(runner.facts.outputs, 0.0)
-    for pair in pairs:
-        pictures = file_pictures(pair, runner.facts)
-        layers = runner.run(*pictures, runner.facts.outputs)
-        with torch.no_grad():
-            expected: Outputs = graph(*pictures)
-        for name, layer in expected.items():
-            differences[name] = _larger(differences[name], difference(layers[name], layer))
+    for pictures, outputs in trials:
+        try:
+            layers = runner.run(*pictures, runner.facts.outputs)
+        except Exception as error:  # each format has errors of its own for pictures that a graph does not take
+            raise ExportError(
+                f"the file does not take pictures of shape {tuple(pictures[0].shape)}, which the model takes, and was not "
+                f"written: {error}. Fix the size of the pictures (size=224), or choose another encoder"
+            ) from error
+        for name, expected in outputs.items():
+            differences[name] = _larger(differences[name], difference(layers[name], expected))
     return differences
 
 

@@ -1,13 +1,16 @@
 """A model as one graph: two pictures in, named layers out, for pictures of any size or of one."""
 
-from collections.abc import Sequence
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from fgbgnet.errors import ExportError
-from fgbgnet.inference.export.facts import ExportFacts, output_order
+from fgbgnet.inference.export.facts import ExportFacts, Pictures, output_order
 from fgbgnet.models import PredictMixin
 from fgbgnet.types import Outputs, Task
 
@@ -29,11 +32,11 @@ class GraphModel(nn.Module):
         self.model = model
         self.tasks = tuple(tasks)
         self.probabilities = probabilities
-        self.byte_pictures = byte_pictures
+        self.pictures: Pictures = "bytes" if byte_pictures else "floats"
 
     def forward(self, bg: Tensor, fg_bg: Tensor) -> Outputs:
         """Two batches of pictures -> the layers, tasks first."""
-        if self.byte_pictures:
+        if self.pictures == "bytes":
             bg, fg_bg = from_bytes(bg), from_bytes(fg_bg)
         outputs: Outputs = self.model(bg, fg_bg, tasks=self.tasks)
         if self.probabilities and "mask" in outputs:
@@ -55,33 +58,39 @@ def from_bytes(picture: Tensor) -> Tensor:
     return picture.permute(0, 3, 1, 2).to(torch.float32) / 255
 
 
-def example_pictures(facts: ExportFacts, stride: int, generator: torch.Generator) -> list[tuple[Tensor, Tensor]]:
-    """Random pairs that the file takes.
+def example_pictures(size: tuple[int, int] | None, channels: int, stride: int) -> list[tuple[Tensor, Tensor]]:
+    """Random pairs that a model takes.
 
     If it takes any size: an odd one, one that fits the strides, one that is smaller than the deepest; tall and wide.
     Coarse patterns with noise, of whole bytes, so that both kinds of pictures say the same.
+
+    Args:
+        size: (H, W), None for any.
+        channels: Channels of each picture.
+        stride: The deepest stride of the model.
     """
-    if facts.size is None:
+    if size is None:
         shapes = [
             (2, 2 * stride + stride // 2 + 1, 4 * stride - 1),
             (1, 3 * stride, 2 * stride),
             (1, stride // 2 + 1, 2 * stride),
         ]
     else:
-        shapes = [(2, *facts.size), (1, *facts.size)]
+        shapes = [(2, *size), (1, *size)]
+    generator = torch.Generator().manual_seed(0)
     pairs = []
     for batch, height, width in shapes:
-        coarse = torch.rand(2 * batch, facts.in_channels, 4, 4, generator=generator)
-        fine = torch.rand(2 * batch, facts.in_channels, height, width, generator=generator)
+        coarse = torch.rand(2 * batch, channels, 4, 4, generator=generator)
+        fine = torch.rand(2 * batch, channels, height, width, generator=generator)
         pattern = nn.functional.interpolate(coarse, (height, width), mode="bilinear") * 0.8 + 0.2 * fine
         clean, frame = ((pattern * 255).round() / 255).chunk(2)
         pairs.append((clean, frame))
     return pairs
 
 
-def file_pictures(pair: Sequence[Tensor], facts: ExportFacts) -> tuple[Tensor, Tensor]:
+def file_pictures(pair: Sequence[Tensor], kind: Pictures) -> tuple[Tensor, Tensor]:
     """A pair as the file takes it."""
-    bg, fg_bg = (to_bytes(picture) if facts.pictures == "bytes" else picture.contiguous() for picture in pair)
+    bg, fg_bg = (to_bytes(picture) if kind == "bytes" else picture.contiguous() for picture in pair)
     return bg, fg_bg
 
 
@@ -100,10 +109,30 @@ def trace(graph: GraphModel, pair: Sequence[Tensor], facts: ExportFacts, name: s
     height, width = (1, 2) if facts.pictures == "bytes" else (2, 3)
     free = {0: Dim.DYNAMIC} if facts.size else {0: Dim.DYNAMIC, height: Dim.DYNAMIC, width: Dim.DYNAMIC}
     try:
-        with torch.no_grad():
-            return torch.export.export(graph, tuple(pair), dynamic_shapes={"bg": free, "fg_bg": free}, strict=False)
+        with silence(), torch.no_grad():
+            return torch.export.export(
+                graph,
+                (),
+                # By name, so that nobody can mix up the two pictures.
+                kwargs=dict(zip(("bg", "fg_bg"), pair, strict=True)),
+                dynamic_shapes={"bg": free, "fg_bg": free},
+                strict=False,
+            )
     except Exception as error:  # torch raises some forty kinds here; all mean that this model has no such graph
         raise not_exportable(name, "torch.export", error, facts) from error
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Keeps the remarks of PyTorch's and ONNX's tools from the terminal; what they refuse is raised all the same."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def not_exportable(name: str, step: str, error: Exception, facts: ExportFacts) -> ExportError:
@@ -124,4 +153,13 @@ def not_exportable(name: str, step: str, error: Exception, facts: ExportFacts) -
     )
 
 
-__all__ = ["GraphModel", "example_pictures", "file_pictures", "from_bytes", "not_exportable", "to_bytes", "trace"]
+__all__ = [
+    "GraphModel",
+    "example_pictures",
+    "file_pictures",
+    "from_bytes",
+    "not_exportable",
+    "silence",
+    "to_bytes",
+    "trace",
+]

@@ -1,11 +1,6 @@
 """Writing ONNX files."""
 
-import io
-import logging
 import re
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +9,11 @@ from torch.export import ExportedProgram
 
 from fgbgnet.errors import MissingExtraError
 from fgbgnet.inference.export.facts import FACTS_KEY, ExportFacts
-from fgbgnet.inference.export.graph import not_exportable
+from fgbgnet.inference.export.graph import not_exportable, silence
 from fgbgnet.inference.export.weights import store_weights
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
-
-CHATTY = ("onnxscript", "onnx_ir", "torch.onnx")
 
 
 def require_onnx() -> None:
@@ -49,7 +42,7 @@ def to_onnx(program: ExportedProgram, facts: ExportFacts, name: str) -> "ModelPr
         ExportError: If an operation has no translation.
     """
     try:
-        with _silence():
+        with silence():
             translated = torch.onnx.export(
                 program, dynamo=True, input_names=["bg", "fg_bg"], output_names=list(facts.outputs), verbose=False
             )
@@ -88,21 +81,6 @@ def _name_dimensions(graph: "GraphProto", facts: ExportFacts) -> None:
         for dimension in value.type.tensor_type.shape.dim:
             if dimension.dim_param:
                 dimension.dim_param = symbols.sub(lambda match: names[match[1]], dimension.dim_param)
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Keeps the translator's remarks to itself; what it refuses is raised all the same."""
-    levels = {name: logging.getLogger(name).level for name in CHATTY}
-    try:
-        for name in levels:
-            logging.getLogger(name).setLevel(logging.ERROR)
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
 
 
 __all__ = ["require_onnx", "to_onnx", "write_onnx"]

@@ -71,7 +71,7 @@ class ExportedFile(PredictMixin):
                 "Resize them, or export without a size"
             )
         wanted = [name for name in self.facts.outputs if name.removesuffix("_uncertainty") in names]
-        pair = file_pictures([picture.detach().float().cpu() for picture in (bg, fg_bg)], self.facts)
+        pair = file_pictures([picture.detach().float().cpu() for picture in (bg, fg_bg)], self.facts.pictures)
         outputs = {name: layer.to(bg.device) for name, layer in self.run(*pair, wanted).items()}
         if self.facts.mask == "probability" and "mask" in outputs:
             outputs["mask"] = outputs["mask"].clamp(CERTAIN, 1 - CERTAIN).logit()
@@ -163,7 +163,7 @@ class ExportedModel(ExportedFile):
     @torch.no_grad()
     def run(self, bg: Tensor, fg_bg: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
         """The named outputs for two batches of pictures, as the file takes and gives them."""
-        outputs = self._programs[0](bg, fg_bg)
+        outputs = self._programs[0](bg=bg, fg_bg=fg_bg)
         return {name: outputs[name] for name in names}
 
 
