@@ -301,17 +301,19 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
         return summarize(self, (size, size) if isinstance(size, int) else size)
 
     @torch.no_grad()
-    def set_priors(self, foreground: float, depth: float) -> None:
+    def set_priors(self, foreground: float | None = None, depth: float | None = None) -> None:
         """Sets the heads' biases to what is true on average, so that training starts from there and not from a half.
 
         Args:
-            foreground: Share of foreground pixels, in (0, 1).
-            depth: Typical distance in the unit of the data.
+            foreground: Share of foreground pixels, in (0, 1); None leaves the mask's head alone.
+            depth: Typical distance in the unit of the data; None leaves the depth's head alone.
         """
-        if not 0 < foreground < 1:
+        if foreground is not None and not 0 < foreground < 1:
             raise InvalidArgumentError(f"foreground={foreground}; expected a share between 0 and 1")
-        self.mask_branch.head.set_prior(foreground)
-        self.depth_branch.head.set_prior(depth)
+        if foreground is not None:
+            self.mask_branch.head.set_prior(foreground)
+        if depth is not None:
+            self.depth_branch.head.set_prior(depth)
 
 
 __all__ = ["DualHeadUNet"]

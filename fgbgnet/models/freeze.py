@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Self, TypeVar
 
+import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from fgbgnet.errors import BranchError, InvalidArgumentError, UnknownNameError
 from fgbgnet.models.still_buffers import hold_buffers, release_buffers
@@ -37,6 +39,7 @@ class Freezable(nn.Module):
         super().__init__()
         # Branch -> names of the parameters that freezing switched off, so that thawing restores just those.
         self._frozen: dict[str, set[str]] = {}
+        self._guard: RemovableHandle | None = None
 
     def branches(self) -> Mapping[str, nn.Module]:
         """The branches by name; each owns its parameters alone."""
@@ -57,7 +60,7 @@ class Freezable(nn.Module):
         return self
 
     def _hold_still(self) -> None:
-        """Makes the frozen branches what frozen branches are; cheap, and the same thing when repeated."""
+        """Makes the frozen branches what frozen branches are; the same thing when repeated."""
         branches = self.branches() if self._frozen else {}
         for name, switched_off in self._frozen.items():
             branch = branches[name]
@@ -70,6 +73,22 @@ class Freezable(nn.Module):
                     switched_off.add(key)
                     parameter.requires_grad_(False)
                 parameter.grad = None  # a stale gradient would still be applied
+        if self._frozen and self._guard is None:
+            self._guard = self.register_forward_pre_hook(_hold_again)
+        elif not self._frozen and self._guard is not None:
+            self._guard.remove()
+            self._guard = None
+
+
+def _hold_again(model: Freezable, _: object) -> None:
+    """Looks before every pass whether somebody thawed a part of what is frozen, e.g. a callback for fine-tuning."""
+    if torch.compiler.is_compiling():
+        return  # a graph cannot change what learns; train() looks as well
+    frozen = [model.branches()[name] for name in model._frozen]
+    if any(module.training for branch in frozen for module in branch.modules()) or any(
+        parameter.requires_grad for branch in frozen for parameter in branch.parameters()
+    ):
+        model._hold_still()
 
 
 def freeze_branch(model: ModuleT, *names: str) -> ModuleT:
@@ -77,9 +96,10 @@ def freeze_branch(model: ModuleT, *names: str) -> ModuleT:
 
     Their parameters require no gradient and hold none, so that no optimiser with momentum or weight decay touches
     them; their BatchNorm and dropout layers go into evaluation mode and are kept there through ``model.train()``;
-    their buffers keep their values whatever a forward pass writes. ``model.requires_grad_(True)`` does not thaw them:
-    frozen is frozen until `unfreeze_branch`. Freezing a task's branch keeps its parameters; to keep its *output* too,
-    freeze ``"shared"`` with it.
+    their buffers keep their values whatever a forward pass writes. ``model.requires_grad_(True)`` and callbacks that
+    switch parameters on do not thaw them: frozen is frozen until `unfreeze_branch`.
+
+    Freezing a task's branch keeps its parameters; to keep its *output* too, freeze ``"shared"`` with it.
 
     Args:
         model: A `DualHeadUNet`, or any other `Freezable`. Under `torch.compile` and DataParallel the model inside is

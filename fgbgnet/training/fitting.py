@@ -106,9 +106,11 @@ def fit(
         best = SaveModel(model, folder.model, {"fit": config.to_dict(), **(metadata or {})})
         trainer = _trainer(config, folder, progress, best, steps_per_epoch)
         folder.begin(record, train, val, resume)
+        if not resume:
+            _set_priors(model, train, config)
         model.tasks = tasks
-        if model.untrained and not resume:
-            _set_priors(model, train)
+        if not model.training:
+            model.train()  # Lightning leaves the mode as it is
         model.to(memory_format=torch.channels_last)
         _run(trainer, DualTaskModule(model, config, loss, progress), data, folder.last if resume else None)
     if not math.isfinite(best.best):
@@ -160,8 +162,12 @@ def _check_learners(model: DualHeadUNet, config: FitConfig) -> None:
             )
 
 
-def _set_priors(model: DualHeadUNet, data: Any) -> None:  # noqa: ANN401
-    """Starts the heads from the data's mean foreground share and median distance."""
+def _set_priors(model: DualHeadUNet, data: Any, config: FitConfig) -> None:  # noqa: ANN401
+    """Starts the heads of new tasks from the data's mean foreground share and median distance; never frozen ones."""
+    learned = (*model.frozen_branches, *(() if model.untrained else model.tasks))
+    new = [task for task in config.tasks if task not in learned]
+    if not new:
+        return
     if hasattr(data, "set_epoch"):
         data.set_epoch(0)  # whatever was done with the data before, the same run starts alike
     stride = max(1, len(data) // PRIOR_SAMPLES)
@@ -169,7 +175,7 @@ def _set_priors(model: DualHeadUNet, data: Any) -> None:  # noqa: ANN401
     share = float(torch.stack([sample["mask"].mean() for sample in samples]).mean())
     valid = torch.cat([sample["depth"][sample["depth_valid"]] for sample in samples])
     depth = float(valid.median()) if valid.numel() else 1.0
-    model.set_priors(foreground=min(max(share, 0.01), 0.99), depth=depth)
+    model.set_priors(min(max(share, 0.01), 0.99) if "mask" in new else None, depth if "depth" in new else None)
 
 
 def _trainer(

@@ -8,7 +8,7 @@ from typing import Any
 
 from fgbgnet.errors import InvalidArgumentError, MissingFileError
 from fgbgnet.files import write_json
-from fgbgnet.models import DualHeadUNet
+from fgbgnet.models import DualHeadUNet, frozen_branches
 from fgbgnet.training.config import FitConfig
 
 # What may differ when a run goes on: its length, and where and how fast it is computed.
@@ -96,7 +96,8 @@ class RunFolder:
 def describe(model: DualHeadUNet, train: Any, val: Any, config: FitConfig, metadata: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401
     """Everything that makes a run what it is, as plain types."""
     data = {f"{side}_{key}": value for side, d in (("train", train), ("val", val)) for key, value in _of(d).items()}
-    return {"fit": config.to_dict(), "model": model.config, "data": data, "metadata": metadata}
+    settings = {**config.to_dict(), "freeze": list(frozen_branches(model))}  # however they came to be frozen
+    return {"fit": settings, "model": model.config, "data": data, "metadata": metadata}
 
 
 def _of(data: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -10,11 +10,41 @@ from fgbgnet.types import TASKS
 from tests.models.restless import restless
 
 COMBINATIONS = [("mask",), ("depth",), ("shared",), ("shared", "mask"), ("shared", "depth"), ("mask", "depth")]
-OPTIMIZERS = {
-    "sgd": lambda parameters: torch.optim.SGD(parameters, lr=0.01, momentum=0.9, weight_decay=0.1),
-    "adamw": lambda parameters: torch.optim.AdamW(parameters, lr=0.01, weight_decay=0.1),
-}
 SIZE = 16
+
+
+class InTurns:
+    """Two optimisers of the same parameters that step in turns: half the steps of two runs."""
+
+    def __init__(self, *optimizers):
+        self.optimizers = list(optimizers)
+
+    def zero_grad(self, set_to_none):
+        self.optimizers[0].zero_grad(set_to_none)
+
+    def step(self):
+        self.optimizers.append(self.optimizers.pop(0))
+        self.optimizers[0].step()
+
+    def state_dict(self):
+        return {type(optimizer).__name__: optimizer.state_dict() for optimizer in self.optimizers}
+
+    def load_state_dict(self, states):
+        for optimizer in self.optimizers:
+            optimizer.load_state_dict(states[type(optimizer).__name__])
+
+
+def sgd(parameters):
+    return torch.optim.SGD(parameters, lr=0.01, momentum=0.9, weight_decay=0.1)
+
+
+def adamw(parameters):
+    return torch.optim.AdamW(parameters, lr=0.01, weight_decay=0.1)
+
+
+def both(model_parameters):
+    parameters = list(model_parameters)
+    return InTurns(sgd(parameters), adamw(parameters))
 
 
 def completely(model, names):
@@ -73,13 +103,13 @@ def changes(before, after):
     return largest
 
 
-def movement(freeze, names, optimizer="adamw", steps=40, around=nullcontext, wrap=None, **arguments):
+def movement(freeze, names, optimizer=adamw, steps=20, around=nullcontext, wrap=None, **arguments):
     """Trains both tasks, freezes in the middle of a step, goes on with the tasks that still have something to learn.
 
     Args:
         freeze: `completely` or `carelessly`.
         names: Branches to freeze.
-        optimizer: One of `OPTIMIZERS`.
+        optimizer: `sgd`, `adamw`, or `both` in turns.
         steps: Steps after freezing.
         around: Context of forward and backward, e.g. autocast.
         wrap: Makes what is called of the model; once before freezing and, since some wrappers ask for it, once after.
@@ -89,7 +119,7 @@ def movement(freeze, names, optimizer="adamw", steps=40, around=nullcontext, wra
         The largest changes of what is frozen, and of what is not, under "rest".
     """
     model = restless(**arguments)
-    algorithm = OPTIMIZERS[optimizer](model.parameters())
+    algorithm = optimizer(model.parameters())
     wrap = wrap or (lambda model: model)
     with around():
         called = wrap(model).train()

@@ -7,11 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from tests.models.freezing import assert_still, carelessly, completely, movement
+from tests.models.freezing import adamw, assert_still, both, carelessly, completely, movement, sgd
 
 WAYS = {"completely": completely, "carelessly": carelessly}
-CASES = [("completely", ("shared", "mask"), "adamw", 1000), ("completely", ("depth",), "sgd", 1000),
-         ("carelessly", ("shared", "mask"), "sgd", 5), ("carelessly", ("shared", "mask"), "adamw", 5)]  # fmt: skip
+CASES = [
+    ("completely", ("shared", "mask"), both, 1000),
+    ("carelessly", ("shared", "mask"), sgd, 5),
+    ("carelessly", ("shared", "mask"), adamw, 5),
+]
 
 
 def work(rank, folder):

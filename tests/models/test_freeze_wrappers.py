@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fgbgnet.errors import BranchError
 from fgbgnet.models import freeze_branch, frozen, frozen_branches, unfreeze_branch
-from tests.models.freezing import OPTIMIZERS, assert_still, carelessly, completely, movement, snapshot, step
+from tests.models.freezing import adamw, assert_still, both, carelessly, completely, movement, sgd, snapshot, step
 from tests.models.restless import Wanderer, restless
 
 COMPILER = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
@@ -36,7 +36,7 @@ def test_the_same_compiled_module_goes_on_after_freezing_and_after_unfreezing(st
     """Graphs without breaks, made before freezing, and made again where freezing asks for it."""
     model = restless()
     compiled = torch.compile(model, backend="aot_eager", fullgraph=True).train()
-    optimizer = OPTIMIZERS["adamw"](model.parameters())
+    optimizer = both(model.parameters())
     step(compiled, optimizer)
     freeze_branch(compiled, "shared", "mask")
     assert frozen_branches(compiled) == ("shared", "mask")
@@ -59,7 +59,7 @@ def test_compiled_and_carelessly_frozen_moves():
     def wrap(model):
         return torch.compile(model, backend="aot_eager")
 
-    moved = movement(carelessly, ("shared", "mask"), "sgd", 3, wrap=wrap)
+    moved = movement(carelessly, ("shared", "mask"), sgd, 3, wrap=wrap)
     assert min(moved["parameters"], moved["buffers"], moved["outputs"]) > 0
 
 
@@ -67,7 +67,7 @@ def test_compiled_and_carelessly_frozen_moves():
 @pytest.mark.skipif(COMPILER is None, reason="no C++ compiler")
 @pytest.mark.usefixtures("fresh_compiler")
 def test_compiled_by_inductor():
-    assert_still(movement(completely, ("shared", "mask"), "sgd", 1000, wrap=torch.compile))
+    assert_still(movement(completely, ("shared", "mask"), both, 1000, wrap=torch.compile))
 
 
 @pytest.mark.usefixtures("fresh_compiler")
@@ -85,7 +85,7 @@ def test_averaged_copies(average):
     """The average of equal values is that value; and the copy is frozen like its original."""
     model = freeze_branch(restless(), "shared", "mask")
     averaged = AveragedModel(model, **average)
-    optimizer = OPTIMIZERS["adamw"](model.parameters())
+    optimizer = adamw(model.parameters())
     before = snapshot(model, ("shared", "mask"))
     depth = snapshot(model, ("depth",))
     for _ in range(20):
@@ -125,13 +125,13 @@ def test_synchronised_batch_norm():
 def test_loading_into_a_frozen_model(assign):
     """What is loaded is taken over, and stays from then on."""
     model, other = freeze_branch(restless(), "shared", "mask").train(), restless(seed=1)
-    step(other, OPTIMIZERS["sgd"](other.parameters()))
+    step(other, sgd(other.parameters()))
     state = copy.deepcopy(other.state_dict())
     model.load_state_dict(state, assign=assign)
     assert frozen_branches(model) == ("shared", "mask")
     loaded = snapshot(model, ("shared", "mask"))
     assert all(torch.equal(tensor, state[key]) for key, tensor in model.state_dict().items() if "depth" not in key)
-    optimizer = OPTIMIZERS["sgd"](model.parameters())
+    optimizer = sgd(model.parameters())
     for _ in range(3):
         step(model.train(), optimizer)
     assert equal(loaded, snapshot(model, ("shared", "mask")))
@@ -157,7 +157,7 @@ def test_other_types(convert, swap):
 
 def test_half_precision_goes_on_standing_still():
     model = freeze_branch(restless(), "shared", "mask").to(torch.bfloat16).train()
-    optimizer = OPTIMIZERS["adamw"](model.parameters())
+    optimizer = adamw(model.parameters())
     before = snapshot(model, ("shared", "mask"))
     for _ in range(3):
         step(model.train(), optimizer)
@@ -280,7 +280,7 @@ def kept_of(branch, features):
 def test_cross_task_depth_reads_the_mask_but_teaches_it_nothing():
     """The gate is detached, but it is the mask's: one that learns moves the depths of a frozen branch."""
     model = restless(cross_task=True)
-    optimizer = OPTIMIZERS["adamw"](model.parameters())
+    optimizer = adamw(model.parameters())
     pictures = torch.rand(2, 2, 3, 16, 16)
     freeze_branch(model, "shared", "depth").train()
     before = snapshot(model, ("shared", "depth"))
