@@ -64,7 +64,24 @@ def _figure(row, metric, column):
     return f"{row[metric][column]:.3f} ({low:.3f} to {high:.3f})"
 
 
+def freezing(folder):
+    """What moves in a frozen task, by the two ways of freezing."""
+    content = _result(folder, "freezing")
+    if content is None:
+        return NOT_YET
+    ways = ("requires_grad_(False)", "freeze_branch")
+    rows = [
+        [f"`{row['encoder']}`", row["optimizer"], row["gradients cleared"]]
+        + [f"{change:.2g}" for way in ways for change in row[way].values()]
+        for row in content["rows"]
+    ]
+    kinds = ("weights", "statistics", "probability")
+    head = ["encoder", "optimiser", "gradients cleared"] + [f"`{way}`: {kind}" for way in ways for kind in kinds]
+    return "\n\n".join([_command(content), _table(head, rows)])
+
+
 TABLES = export_tables.TABLES | {
     "fusion study": fusion_study,
     "fixed camera": fixed_camera,
+    "freezing": freezing,
 }
