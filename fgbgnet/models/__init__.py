@@ -2,7 +2,15 @@
 
 from fgbgnet.models.decoder import UNetDecoder
 from fgbgnet.models.dual_head_unet import DualHeadUNet
-from fgbgnet.models.encoders import Encoder, PlainEncoder, StagedEncoder, build_encoder, list_encoders
+from fgbgnet.models.encoders import (
+    Encoder,
+    EncoderInfo,
+    InputSizes,
+    PlainEncoder,
+    StagedEncoder,
+    build_encoder,
+    list_encoders,
+)
 from fgbgnet.models.features import Features, Pyramid
 from fgbgnet.models.fixed_camera import FixedCamera
 from fgbgnet.models.freeze import Freezable, freeze_branch, frozen, frozen_branches, unfreeze_branch
@@ -20,9 +28,11 @@ __all__ = [
     "DualHeadUNet",
     "EarlyFusion",
     "Encoder",
+    "EncoderInfo",
     "Features",
     "FixedCamera",
     "Freezable",
+    "InputSizes",
     "MaskHead",
     "ModelCard",
     "PlainEncoder",

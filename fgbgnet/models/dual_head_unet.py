@@ -19,7 +19,7 @@ from fgbgnet.models.checks import (
     reads_values,
 )
 from fgbgnet.models.decoder import DecoderBlock, UNetDecoder
-from fgbgnet.models.encoders import Encoder
+from fgbgnet.models.encoders import Encoder, canonical_name
 from fgbgnet.models.features import Features
 from fgbgnet.models.fixed_camera import FixedCamera
 from fgbgnet.models.freeze import Freezable, frozen_branches
@@ -117,7 +117,11 @@ class DualHeadUNet(PredictMixin, PretrainedMixin, Freezable):
         super().__init__()
         uncertain = checked_tasks(uncertainty) if uncertainty else ()
         self.arguments = {
-            "encoder_name": encoder_name if isinstance(encoder_name, str) else OWN_MODULE + type(encoder_name).__name__,
+            "encoder_name": (
+                canonical_name(encoder_name)
+                if isinstance(encoder_name, str)
+                else OWN_MODULE + type(encoder_name).__name__
+            ),
             "encoder_weights": encoder_weights,
             "encoder_depth": encoder_depth,
             "shared_stages": shared_stages,

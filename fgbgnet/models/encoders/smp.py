@@ -67,7 +67,12 @@ def smp_encoder(name: str, in_channels: int, depth: int, weights: str | bool | N
     levels = [Level(index, channels, 2**index) for index, channels in enumerate(encoder.out_channels)]
     # Most return the picture itself as their first feature, and an empty one where a level is missing.
     start = 1 if levels[0].channels == in_channels else 0
-    adapter = adapted(encoder, [level for level in levels[start:] if level.channels > 0])
+    levels = [level for level in levels[start:] if level.channels > 0]
+    if not levels:
+        raise InvalidArgumentError(
+            f"encoder {name!r} has no feature of a stride up to {2**depth}; use a larger encoder_depth"
+        )
+    adapter = adapted(encoder, levels)
     if weights:
         settings: dict[str, Any] = get_preprocessing_params(name, weights)
         adapter.mean, adapter.std = tuple(settings["mean"]), tuple(settings["std"])

@@ -1,14 +1,14 @@
 """Encoders of timm."""
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
 from torch import nn
 
 from fgbgnet.errors import InvalidArgumentError, UnknownNameError, WeightsError
-from fgbgnet.models.encoders.adapter import Level, adapted, ascending
+from fgbgnet.models.encoders.adapter import Level, WholeEncoder, adapted, ascending
 from fgbgnet.models.encoders.protocol import Encoder, InputSizes
 
 TIMM_PREFIX = "tu-"
@@ -17,8 +17,12 @@ TIMM_PREFIX = "tu-"
 _MULTIPLES = {"haloregnet*": 224, "*halo*": 256, "bat_*": 256}
 # What convolutions without padding leave something of.
 _MINIMA = {"inception_*": 75}
-# Patterns of models whose first layer takes RGB only.
+# Described as of a fixed size, but only their classifiers are.
+_ANY_SIZE = ("crossvit*", "efficientvit_m*", "mvitv2*", "resnet*_clip*", "sequencer*", "swiftformer*", "twins*")
+# Their first layer takes RGB only.
 _RGB_ONLY = ("csatv2*",)
+# Their modules pass lists on, of which timm takes the first entry as the feature: more than one tensor between stages.
+_LISTS = ("selecsls*",)
 
 
 @cache
@@ -86,7 +90,7 @@ def timm_encoder(
     import timm
 
     model = name.removeprefix(TIMM_PREFIX)
-    if in_channels != 3 and any(fnmatch.fnmatch(model, pattern) for pattern in _RGB_ONLY):
+    if in_channels != 3 and _is_like(model, _RGB_ONLY):
         raise InvalidArgumentError(
             f"encoder {name!r} reads one RGB picture and no {in_channels} channels; use it with fusion='siamese'"
         )
@@ -96,15 +100,26 @@ def timm_encoder(
     library, any_size = _created(architecture, create)
     levels = ascending(_levels(library), 2**depth)
     _check_pyramid(name, levels, _levels(library), depth)
-    encoder = adapted(library, levels, str(getattr(library, "output_fmt", "")).endswith("NHWC"))
+    channels_last = str(getattr(library, "output_fmt", "")).endswith("NHWC")
+    if _is_like(model, _LISTS):
+        encoder: Encoder = WholeEncoder(library, levels, "its stages pass on more than one tensor", channels_last)
+    else:
+        encoder = adapted(library, levels, channels_last)
+    if isinstance(encoder, WholeEncoder) and len(levels) < len(_levels(library)):
+        # Not to carry along stages that are deeper than asked for.
+        places = tuple(level.place for level in levels)
+        encoder.encoder, _ = _created(architecture, {**create, "out_indices": places})
+        encoder.indices = tuple(range(len(levels)))
     if settings is not None:
         encoder.mean, encoder.std = tuple(settings.mean), tuple(settings.std)
-    fixed = None if any_size or not getattr(settings, "fixed_input_size", False) else settings.input_size[1:]
-    if fixed is not None and "img_size" in options:
-        side = options["img_size"]
-        fixed = (side, side) if isinstance(side, int) else side
-    encoder.input_sizes = _input_sizes(model, encoder.strides[-1], fixed)
+    any_size = any_size or _is_like(model, _ANY_SIZE) or not getattr(settings, "fixed_input_size", False)
+    side = None if any_size else options.get("img_size", settings.input_size[1:])
+    encoder.input_sizes = _input_sizes(model, encoder.strides[-1], (side, side) if isinstance(side, int) else side)
     return encoder
+
+
+def _is_like(model: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatch(model, pattern) for pattern in patterns)
 
 
 def _with_tag(name: str, weights: str | bool | None) -> str:
