@@ -64,6 +64,31 @@ def _figure(row, metric, column):
     return f"{row[metric][column]:.3f} ({low:.3f} to {high:.3f})"
 
 
+def tiles(folder):
+    """Memory and time of large pictures whole and by tiles, and how far the two are apart by overlap."""
+    content = _result(folder, "tiles")
+    if content is None:
+        return NOT_YET
+    costs = [[size, *(_cost(ways[way]) for way in ("whole", "tiles"))] for size, ways in content["sizes"].items()]
+    apart = [
+        [overlap, *(f"{row[key][kind]:.2g}" for key in ("mask", "depth") for kind in ("mean", "largest"))]
+        for overlap, row in content["overlaps"].items()
+    ]
+    height, width = content["difference_size"]
+    parts = [
+        _command(content),
+        f"`{content['model']}`, tiles of {content['tile']} pixels, one at a time; memory beyond that of the pictures:",
+        _table(["", "whole", "by tiles"], costs),
+        f"The same network after a short training, {width} x {height} pixels, tiles against the whole picture:",
+        _table(["overlap", "probability, mean", "largest", "depth, mean share", "largest"], apart),
+    ]
+    return "\n\n".join(parts)
+
+
+def _cost(result):
+    return "not tried" if result is None else f"{result['megabytes']:.0f} MB, {result['seconds']:.1f} s"
+
+
 def freezing(folder):
     """What moves in a frozen task, by the two ways of freezing."""
     content = _result(folder, "freezing")
@@ -81,6 +106,7 @@ def freezing(folder):
 
 
 TABLES = export_tables.TABLES | {
+    "tiles": tiles,
     "fusion study": fusion_study,
     "fixed camera": fixed_camera,
     "freezing": freezing,

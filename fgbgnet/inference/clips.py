@@ -1,6 +1,8 @@
 """Videos of what a model says about a fixed camera."""
 
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +19,7 @@ from fgbgnet.inference.video import FrameReader
 from fgbgnet.models import DualHeadUNet, PredictMixin
 from fgbgnet.pictures import PictureInput, load_picture
 from fgbgnet.plotting import mask_overlay
+from fgbgnet.prediction import Prediction
 from fgbgnet.types import PathInput
 
 CODECS = {".avi": "MJPG", ".mp4": "mp4v"}
@@ -111,7 +114,8 @@ def predict_video(
 ) -> int:
     """Writes a video in which the foreground of each frame is tinted.
 
-    With a siamese `fgbgnet.DualHeadUNet` the background's features are computed once.
+    The background's features are computed once with models that can keep them, see
+    `fgbgnet.DualHeadUNet.fix_background`.
 
     Args:
         model: Anything with `fgbgnet.models.PredictMixin` that predicts masks.
@@ -129,19 +133,23 @@ def predict_video(
         InvalidArgumentError: If an argument is out of range, or the model predicts no mask.
     """
     clean = load_picture(bg, "bg")
-    siamese = isinstance(model, DualHeadUNet) and model.config["fusion"] == "siamese"
-    camera = model.fix_background(clean) if isinstance(model, DualHeadUNet) and siamese else None
+    predict = _predictor(model, clean)
     with FrameReader(source) as reader, FrameWriter(out, reader.fps or DEFAULT_FPS) as video:
         total, hidden = reader.announced, None if progress else True
         for frame in tqdm(reader, total=total, unit="frame", disable=hidden):
-            if camera is not None:
-                prediction = camera.predict(frame, threshold=threshold)
-            else:
-                prediction = model.predict(clean, frame, threshold=threshold)
+            prediction = predict(frame, threshold=threshold)
             if prediction.mask is None:
                 raise InvalidArgumentError("this model predicts no mask; expected one with the task 'mask'")
             video.write(mask_overlay(prediction.fg_bg, prediction.mask))
         return video.count
+
+
+def _predictor(model: PredictMixin, bg: Tensor) -> Callable[..., Prediction]:
+    """Frame -> prediction."""
+    if isinstance(model, DualHeadUNet):
+        with suppress(InvalidArgumentError):  # this one looks at both pictures together
+            return model.fix_background(bg).predict
+    return partial(model.predict, bg)
 
 
 __all__ = ["CODECS", "DEFAULT_FPS", "FrameWriter", "predict_video"]
