@@ -36,7 +36,7 @@ def test_a_channel_of_zeros_stays_zero():
 
 
 def products():
-    """x -> Conv, then a Gemm of each kind and a MatMul on its mean; the biases and one shared weight stay."""
+    """x -> Conv, then a Gemm of each kind and a MatMul on its mean; and a tensor that is not only a weight."""
     rng = np.random.default_rng(0)
     shapes = {"conv": (32, 8, 1, 1), "plain": (32, 16), "turned": (16, 32), "product": (32, 16), "twice": (32, 32)}
     weights = {name: rng.normal(0, 1, shape).astype(np.float32) for name, shape in shapes.items()}
@@ -68,7 +68,7 @@ def test_the_file_computes_with_the_rounded_weights(precision, kind):
     proto, weights = products()
     x = np.random.default_rng(1).normal(0, 1, (2, 8, 5, 5)).astype(np.float32)
     exact = run(proto, x)
-    assert store_weights(proto, precision) == 4  # "twice" is not only a weight
+    assert store_weights(proto, precision) == 3
     onnx.checker.check_model(proto, full_check=True)
 
     def rounded(name, axis):
@@ -82,14 +82,14 @@ def test_the_file_computes_with_the_rounded_weights(precision, kind):
     flat = np.einsum("bihw,oi->bo", x, rounded("conv", 0)[:, :, 0, 0]) / 25
     product = rounded("product", 1)
     expected = [
-        flat @ rounded("plain", 1), flat @ rounded("turned", 0).T, flat @ product, flat @ weights["twice"],
+        flat @ weights["plain"], flat @ rounded("turned", 0).T, flat @ product, flat @ weights["twice"],
         weights["twice"] @ product,
     ]  # fmt: skip
     for output, wanted, before in zip(run(proto, x), expected, exact, strict=True):
         assert np.allclose(output, wanted, atol=1e-4)
-        assert not np.array_equal(output, before)
+        assert not np.allclose(output, before, atol=1e-4)
     stored = [t for t in proto.graph.initializer if numpy_helper.to_array(t).dtype == kind and t.name != "conv"]
-    assert sum(numpy_helper.to_array(t).size >= SMALLEST for t in stored) == 4
+    assert sum(numpy_helper.to_array(t).size >= SMALLEST for t in stored) == 3
 
 
 def test_half_precision_never_makes_infinity():

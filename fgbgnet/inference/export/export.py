@@ -235,8 +235,8 @@ def _compare(runner: ExportedFile, trials: Sequence[_Trial]) -> dict[str, float]
             layers = runner.run(*pictures, runner.facts.outputs)
         except Exception as error:  # each format has errors of its own for pictures that a graph does not take
             raise ExportError(
-                f"the file does not take pictures of shape {tuple(pictures[0].shape)}, which the model takes, and was not "
-                f"written: {error}. Fix the size of the pictures (size=224), or choose another encoder"
+                f"the file does not take pictures of shape {tuple(pictures[0].shape)}, which the model takes, and was "
+                f"not written: {error}. Fix the size of the pictures (size=224), or choose another encoder"
             ) from error
         for name, expected in outputs.items():
             differences[name] = _larger(differences[name], difference(layers[name], expected))

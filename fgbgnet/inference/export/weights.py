@@ -85,7 +85,8 @@ def _channel_axis(node: "NodeProto") -> int | None:
     if node.op_type == "Conv":
         return 0
     if node.op_type == "Gemm":
-        return 0 if any(a.name == "transB" and a.i for a in node.attribute) else 1
+        # The other kind is left alone: unless told not to, ONNX Runtime 1.32 rounds its input to bytes, too.
+        return 0 if any(a.name == "transB" and a.i for a in node.attribute) else None
     return -1 if node.op_type == "MatMul" else None
 
 
