@@ -1,4 +1,5 @@
 import copy
+import inspect
 import io
 
 import pytest
@@ -161,6 +162,44 @@ def test_one_parameter_in_two_groups_of_two_optimizers():
     for optimizer in optimizers * 3:
         step(model, optimizer)
     assert same(state(model.mask_branch), before)
+
+
+class TwoLayers(Freezable):
+    def __init__(self):
+        super().__init__()
+        self.one, self.other = nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False)
+
+    def branches(self):
+        return {"one": self.one, "other": self.other}
+
+    def forward(self, x):
+        return self.other(self.one(x))
+
+
+# LBFGS moves parameters without gradient along its old directions, and is named in the docs; SparseAdam takes no others.
+EXCEPTIONS = {"Optimizer", "LBFGS", "SparseAdam"}
+OF_TORCH = sorted(n for n in set(torch.optim.__all__) - EXCEPTIONS if inspect.isclass(getattr(torch.optim, n)))
+
+
+@pytest.mark.parametrize("name", OF_TORCH)
+def test_every_optimizer_of_torch_leaves_what_is_frozen(name):
+    torch.manual_seed(0)
+    model = TwoLayers()
+    decay = {} if name == "Rprop" else {"weight_decay": 0.1}
+    optimizer = getattr(torch.optim, name)(model.parameters(), **decay)
+
+    def train():
+        optimizer.zero_grad(set_to_none=False)
+        model(torch.rand(4, 3)).square().sum().backward()
+        optimizer.step()
+
+    train()
+    freeze_branch(model, "one")
+    before, other = model.one.weight.clone(), model.other.weight.clone()
+    for _ in range(3):
+        train()
+    assert torch.equal(before, model.one.weight)
+    assert not torch.equal(other, model.other.weight)
 
 
 def test_momentum_of_before_goes_on_after_unfreezing():
