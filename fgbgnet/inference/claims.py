@@ -58,13 +58,14 @@ def claim_predictions(out: Path, model: nn.Module, threshold: float, pairs: Sequ
             pair of pictures.
     """
     if overwrite and _is_ours(out):
-        for layer in TASKS:
-            shutil.rmtree(out / layer, ignore_errors=True)
+        for layer in (out / task for task in TASKS):
+            if layer.exists():
+                shutil.rmtree(layer)
         (out / PAIRS_FILE).unlink(missing_ok=True)
         (out / "settings.json").unlink()
     settings = {"kind": _KIND, "model": fingerprint(model), "threshold": threshold}
     claim(out, settings, "the same model with the same threshold, or overwrite")
-    known: dict[str, str] = json.loads((out / PAIRS_FILE).read_text()) if (out / PAIRS_FILE).exists() else {}
+    known = _known_pairs(out / PAIRS_FILE)
     wanted = {pair.name: _sources(pair) for pair in pairs}
     other = [name for name, sources in wanted.items() if known.get(name, sources) != sources]
     if other:
@@ -91,6 +92,18 @@ def _is_ours(out: Path) -> bool:
         return bool(json.loads((out / "settings.json").read_text(encoding="utf-8")).get("kind") == _KIND)
     except (OSError, ValueError, AttributeError):  # not there, or damaged: claiming says what is wrong
         return False
+
+
+def _known_pairs(record: Path) -> dict[str, str]:
+    try:
+        known: dict[str, str] = dict(json.loads(record.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError) as error:
+        raise InvalidArgumentError(
+            f"{record} is damaged ({error}), so which pictures the results there belong to is not known; overwrite"
+        ) from error
+    return known
 
 
 def _sources(pair: Pair) -> str:

@@ -158,6 +158,14 @@ def test_a_folder_of_something_else_is_left_alone(frames):
     assert len(names(frames / "frames")) == 10
 
 
+def test_a_damaged_record_is_told(frames):
+    run(frames)
+    (frames / "out/pairs.json").write_text("[1")
+    with pytest.raises(InvalidArgumentError, match=r"pairs\.json is damaged"):
+        run(frames)
+    assert run(frames, overwrite=True).written == 9
+
+
 def test_ids_with_folders(quadruples, tmp_path):
     pairs = [Pair(f"a/{pair.name}", pair.bg, pair.fg_bg) for pair in manifest_pairs(quadruples)]
     assert predict_pairs(Difference(), pairs, tmp_path / "out", progress=False).written == 12

@@ -146,7 +146,7 @@ def test_memory_holds_whole_pictures_of_the_outputs_alone():
 def test_stands_where_a_model_can():
     model = speaking(input_size=32, depth_unit="relative").train()
     scenes = SceneDataset(3, size=48)
-    tiled = TiledModel(FlipAveraged(model), 32, overlap=16, stride=16)
+    tiled = TiledModel(FlipAveraged(model), 32, overlap=16)  # the stride of the model within: 16
     assert (tiled.depth_unit, tiled.input_size) == ("relative", None)
     prediction = tiled.predict(scenes[0]["bg"], scenes[0]["fg_bg"])
     assert prediction.depth.shape == (48, 48)
