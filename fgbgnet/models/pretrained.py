@@ -5,16 +5,19 @@ import json
 from pathlib import Path
 from typing import Any, Self
 
+import torch
 from torch import Tensor, nn
 
 from fgbgnet.errors import MissingFileError, WeightsError
 from fgbgnet.files import write_bytes
+from fgbgnet.models.memory_format import is_channels_last
 from fgbgnet.types import PathInput
 from fgbgnet.version import __version__
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 WEIGHTS_HASH = "weights_sha256"
+CHANNELS_LAST = "channels_last"
 OWN_MODULE = "module:"
 """Start of an argument in a configuration that stands for a module of the user's own."""
 
@@ -64,6 +67,7 @@ class PretrainedMixin(nn.Module):
             "class": type(self).__name__,
             "fgbgnet_version": __version__,
             WEIGHTS_HASH: hashlib.sha256(data).hexdigest(),
+            CHANNELS_LAST: is_channels_last(self),
             "config": self.config,
             "metadata": metadata or {},
         }
@@ -86,7 +90,7 @@ class PretrainedMixin(nn.Module):
             **overrides: Constructor arguments that replace the saved ones.
 
         Returns:
-            The model, in evaluation mode.
+            The model, in evaluation mode, and in the memory format that it was saved in: results are the same bits.
 
         Raises:
             MissingFileError: If the folder or one of its files is missing.
@@ -113,6 +117,8 @@ class PretrainedMixin(nn.Module):
                 f"{folder / CONFIG_FILE} has arguments that {cls.__name__} does not take: {error}"
             ) from (error)
         model.arguments["encoder_weights"] = content["config"].get("encoder_weights")
+        if content.get(CHANNELS_LAST):
+            model.to(memory_format=torch.channels_last)
         model.load_weights(folder)
         return model.eval()
 

@@ -5,6 +5,8 @@ import inspect
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from fgbgnet.errors import UnknownNameError
 from fgbgnet.models.dual_head_unet import DualHeadUNet
 from fgbgnet.models.encoders.catalogue import EncoderInfo, encoder_info
@@ -102,6 +104,9 @@ def list_models(pattern: str = "*") -> list[ModelCard]:
 def create_model(name: str, **overrides: Any) -> DualHeadUNet:  # noqa: ANN401 - the constructor's own
     """Builds a named architecture with random weights.
 
+    They lie in memory channels-last, in which all of these architectures are faster on a CPU; the pictures need not.
+    ``model.to(memory_format=torch.contiguous_format)`` takes it back.
+
     Args:
         name: One of `list_models`.
         **overrides: Arguments of `DualHeadUNet` that replace the named ones.
@@ -119,7 +124,8 @@ def create_model(name: str, **overrides: Any) -> DualHeadUNet:  # noqa: ANN401 -
     for argument in overrides:
         if argument not in known:
             raise UnknownNameError("argument of create_model", argument, known)
-    return DualHeadUNet(**{**_CARDS[name].config, **overrides})
+    model = DualHeadUNet(**{**_CARDS[name].config, **overrides})
+    return model.to(memory_format=torch.channels_last)
 
 
 __all__ = ["ModelCard", "create_model", "list_models"]

@@ -1,10 +1,12 @@
+import copy
 import fnmatch
 
 import pytest
 import torch
 
 from fgbgnet.errors import UnknownNameError
-from fgbgnet.models import count_parameters, create_model, list_models
+from fgbgnet.models import DualHeadUNet, count_parameters, create_model, list_models
+from fgbgnet.models.memory_format import is_channels_last
 
 MILLIONS = {
     "classic": (33, 34),
@@ -77,3 +79,18 @@ def test_patterns_and_unknown_names():
     assert [card.name for card in list_models("fgbgnet_?")] == ["fgbgnet_s", "fgbgnet_m", "fgbgnet_l"]
     with pytest.raises(UnknownNameError, match="'fgbgnet_s'"):
         create_model("fgbgnet-s")
+
+
+def test_weights_are_channels_last_and_come_back_so(tmp_path):
+    model = create_model("fgbgnet_s").eval()
+    assert is_channels_last(model)
+    again = DualHeadUNet.from_pretrained(model.save_pretrained(tmp_path))
+    assert is_channels_last(again)
+    plain = copy.deepcopy(model).to(memory_format=torch.contiguous_format)
+    assert not is_channels_last(plain)
+    assert not is_channels_last(DualHeadUNet.from_pretrained(plain.save_pretrained(tmp_path)))
+    with torch.no_grad():
+        outputs = [one(*pair(32, 64)) for one in (model, again, plain)]
+    for task in model.tasks:
+        assert torch.equal(outputs[0][task], outputs[1][task])
+        assert torch.allclose(outputs[0][task], outputs[2][task], atol=1e-4)
