@@ -20,7 +20,7 @@ from tqdm import tqdm
 from fgbgnet import DualHeadUNet, DualTaskLoss, SceneDataset, freeze_branch, make_loader
 from fgbgnet.files import write_json
 
-ENCODERS = ("unet_small", "resnet18", "efficientnet-b0", "tu-convnext_atto")
+ENCODERS = ("unet_small", "resnet18", "efficientnet-b0")
 OPTIMIZERS = {
     "SGD": lambda parameters: torch.optim.SGD(parameters, lr=1e-3, momentum=0.9, weight_decay=1e-2),
     "AdamW": lambda parameters: torch.optim.AdamW(parameters, lr=1e-3, weight_decay=1e-2),
@@ -77,7 +77,7 @@ def movement(encoder, optimizer, clearing, freeze, batches, steps):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     steps, encoders = arguments.steps, ENCODERS

@@ -176,7 +176,7 @@ class TwoLayers(Freezable):
         return self.other(self.one(x))
 
 
-# LBFGS moves parameters without gradient along its old directions, and is named in the docs; SparseAdam takes no others.
+# LBFGS moves parameters without gradient along its old directions, as the docs say; SparseAdam takes sparse ones only.
 EXCEPTIONS = {"Optimizer", "LBFGS", "SparseAdam"}
 OF_TORCH = sorted(n for n in set(torch.optim.__all__) - EXCEPTIONS if inspect.isclass(getattr(torch.optim, n)))
 

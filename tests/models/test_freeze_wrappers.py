@@ -221,17 +221,37 @@ def test_a_block_that_ends_after_wrapping_gives_back_its_own_error():
     assert frozen_branches(model) == ()
 
 
-@pytest.mark.usefixtures("process_group")
-@pytest.mark.parametrize("part", [lambda model: model, lambda model: model.depth_branch], ids=["all", "a part"])
-def test_freezing_after_sharding_says_what_to_do(part):
+def fully_shard(module):
     fsdp = pytest.importorskip("torch.distributed.fsdp")
     if not hasattr(fsdp, "fully_shard"):
         pytest.skip("torch.distributed.fsdp.fully_shard came with torch 2.6")
+    return fsdp.fully_shard(module, mesh=torch.distributed.init_device_mesh("cpu", (1,)))
+
+
+@pytest.mark.usefixtures("process_group")
+@pytest.mark.parametrize("part", [lambda model: model, lambda model: model.depth_branch], ids=["all", "a part"])
+def test_freezing_after_sharding_says_what_to_do(part):
     model = restless()
-    fsdp.fully_shard(part(model), mesh=torch.distributed.init_device_mesh("cpu", (1,)))
+    fully_shard(part(model))
     with pytest.raises(BranchError, match="sharded by FSDP"):
         freeze_branch(model, "mask")
     assert frozen_branches(model) == ()
+
+
+@pytest.mark.usefixtures("process_group")
+def test_freezing_before_sharding_holds():
+    model = fully_shard(freeze_branch(restless(), "shared", "mask"))
+    optimizer = adamw(model.parameters())
+
+    def state():
+        return {k: (v.full_tensor() if hasattr(v, "full_tensor") else v).clone() for k, v in model.state_dict().items()}
+
+    before = state()
+    for _ in range(3):
+        step(model.train(), optimizer)
+    after = state()
+    assert all(torch.equal(tensor, after[key]) for key, tensor in before.items() if not key.startswith("depth_branch"))
+    assert not torch.equal(*(values["depth_branch.head.convolution.weight"] for values in (before, after)))
 
 
 def test_a_frozen_branch_that_is_not_asked_for_does_not_run():
