@@ -67,11 +67,12 @@ _CARDS = {
         ),
         ModelCard(
             "fgbgnet_m",
-            "MobileNetV3-large with thin decoders",
-            4_448_688,
+            "siamese MobileNetV3-large with thin decoders",
+            4_447_824,
             {
                 "encoder_name": "tu-mobilenetv3_large_100",
-                "fusion": "early_diff",
+                "fusion": "siamese",
+                "merge": "abs_diff",
                 "decoder_block": "separable",
                 "decoder_channels": [512, 256, 128],
                 "upsampling": 4,
@@ -79,11 +80,12 @@ _CARDS = {
         ),
         ModelCard(
             "fgbgnet_l",
-            "ResNet-34 with decoders of full convolutions, for GPUs",
-            24_329_160,
+            "siamese ResNet-34 with decoders of full convolutions, for GPUs",
+            24_310_344,
             {
                 "encoder_name": "tu-resnet34",
-                "fusion": "early_diff",
+                "fusion": "siamese",
+                "merge": "abs_diff",
                 "decoder_channels": [128, 96, 64, 32],
                 "upsampling": 2,
             },
