@@ -184,10 +184,10 @@ def interval(runs, draws=1000):
     }
 
 
-def latencies(size, rounds):
+def latencies(fusions, size, rounds):
     """Milliseconds of every network, in turn, and their ratios to early fusion of the same round."""
     pair = torch.rand(2, 1, 3, size, size)
-    models = {(e, f): build(e, f, 0).eval() for e in ENCODERS for f in FUSIONS}
+    models = {(e, f): build(e, f, 0).eval() for e in ENCODERS for f in fusions}
     times = {key: [] for key in models}
     with torch.no_grad():
         for turn in range(rounds + 2):
@@ -204,7 +204,7 @@ def latencies(size, rounds):
     return ratios
 
 
-def study(budget, work):
+def study(budget, fusions, work):
     """Trains and judges whatever is not yet in the work folder; one line of JSON for each finished run."""
     keep_freed_memory()
     work.mkdir(parents=True, exist_ok=True)
@@ -213,7 +213,7 @@ def study(budget, work):
     log = work / "runs.jsonl"
     done = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     finished = {(run["seed"], run["encoder"], run["fusion"]) for run in done}
-    plan = [(s, e, f) for s in range(budget.seeds) for f in FUSIONS for e in ENCODERS]
+    plan = [(s, e, f) for s in range(budget.seeds) for f in fusions for e in ENCODERS]
     plan.sort(key=lambda key: FUSIONS[key[2]].get("merge") == "exchange")  # the costliest last
     batches, batches_of = [], None
     for seed, encoder, fusion in tqdm([key for key in plan if key not in finished], desc="trainings", disable=None):
@@ -240,16 +240,17 @@ def study(budget, work):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, help="keeps data and finished runs; a temporary folder by default")
+    parser.add_argument("--fusions", nargs="+", choices=FUSIONS, default=list(FUSIONS), metavar="NAME")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     short = bool(os.environ.get("FGBGNET_SHORT"))
     budget = SHORT if short else Budget()
     with tempfile.TemporaryDirectory() as temporary:
-        runs = study(budget, arguments.work or Path(temporary))
-    ratios = latencies(64, 2) if short else latencies(224, 20)
+        runs = study(budget, arguments.fusions, arguments.work or Path(temporary))
+    ratios = latencies(arguments.fusions, 64, 2) if short else latencies(arguments.fusions, 224, 20)
     table = {}
     for encoder in ENCODERS:
-        for fusion in FUSIONS:
+        for fusion in arguments.fusions:
             own = [run["cells"] for run in runs if (run["encoder"], run["fusion"]) == (encoder, fusion)]
             table.setdefault(encoder, {})[fusion] = {
                 **figures(own),
@@ -267,7 +268,8 @@ def main():
             )
             print(f"{fusion:34}{cells_of}   {row['latency_ratio']['median']:.2f}   {row['parameters']:,}")
     if arguments.out:
-        command = "python examples/benchmarks/fusion.py --work runs/fusion --out docs/results/models/fusion.json"
+        names = " ".join(f'"{name}"' for name in arguments.fusions)
+        command = f"python examples/benchmarks/fusion.py --work runs/fusion --fusions {names} --out fusion.json"
         write_json(arguments.out, {"command": command, "budget": asdict(budget), "encoders": table})
 
 
