@@ -66,7 +66,7 @@ folder = Path(scratch.name)
 source = int(options.source) if options.source and options.source.isdecimal() else options.source
 if source is None:
     source = folder / "camera.avi"
-    frames = SceneDataset(12, size=(144, 192), scenes_per_background=12, seed=5)
+    frames = SceneDataset(24, size=(216, 288), scenes_per_background=24, seed=2)
     with FrameWriter(source, fps=4) as video:
         for sample in frames:
             video.write((sample["fg_bg"] * 255).round().byte())
@@ -93,9 +93,9 @@ with FrameReader(source) as reader, FrameWriter(options.out or folder / "tinted.
             prediction = camera.predict(frame)
             tinted = mask_overlay(prediction.fg_bg, prediction.mask)
             video.write(tinted)
-            if number % 4 == 0 and len(panels) < 7:
-                panels += [Panel(f"frame {number}", frame.permute(1, 2, 0).numpy()), Panel("foreground", tinted)]
+            if number % 7 == 3 and len(panels) < 4:
+                panels.append(Panel(f"frame {number}", tinted))
     except KeyboardInterrupt:  # a webcam has no last frame; Ctrl-C ends it, and keeps the video
         pass
 print(f"{video.count} frames, {reader.dropped} were left out")
-tile(panels, columns=7)
+tile(panels)
