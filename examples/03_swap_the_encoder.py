@@ -9,17 +9,23 @@ three ways for the two pictures to meet.
 import torch
 
 from fgbgnet import DualHeadUNet, list_encoders
-from fgbgnet.errors import UnknownNameError
+from fgbgnet.errors import InvalidArgumentError, UnknownNameError
 from fgbgnet.models import count_parameters
 
 # %%
 # Names
 # -----
-# Patterns are those of the shell.
+# Patterns are those of the shell. Each line has parameters, strides, whether the encoder can be split between the
+# tasks, and its pretrained weights with their licences.
 
-print(list_encoders("unet*"))
-print(list_encoders("resnet*"))
-print(list_encoders("tu-mobilenetv3_small*"))
+for encoder in list_encoders("unet*") + list_encoders("resnet?*") + list_encoders("tu-mobilenetv3_small*"):
+    print(encoder)
+
+# %%
+# Filters narrow it down: weights that are there, under a licence that suits, in an encoder that can be split.
+
+free = list_encoders("tu-convnext_*", pretrained=True, license=["apache*", "mit", "bsd*"], splittable=True)
+print(len(free), "encoders, among them", free[0].name, free[0].licenses)
 
 # %%
 # A misspelt name is an error that lists the nearest.
@@ -65,8 +71,17 @@ assert torch.equal(stem.weight[:, :3], -stem.weight[:, 3:])
 # %%
 # What is shared
 # --------------
-# By default both tasks share the whole encoder. ``shared_stages`` splits it: the network of the 2020 project shares
-# three stages of the plain U-Net and has the deeper ones once per task.
+# By default both tasks share the whole encoder. ``shared_stages`` splits it: the first stages run once, the deeper ones
+# exist once per task. The network of the 2020 project shares three stages of the plain U-Net; most encoders of both
+# libraries can be split the same way, and pretrained weights go into both copies.
 
-classic = DualHeadUNet("unet", shared_stages=3)
-print(classic.summary(size=64))
+for name in ("unet", "resnet18"):
+    print(DualHeadUNet(name, shared_stages=3).summary(size=64))
+
+# %%
+# One that cannot says so, and names some that can.
+
+try:
+    DualHeadUNet("tu-hrnet_w18_small", shared_stages=3)
+except InvalidArgumentError as error:
+    print(error)

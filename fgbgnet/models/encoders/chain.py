@@ -5,14 +5,17 @@ every sub-module stays the object that it is, with its own Python, so that dropo
 ``.eval()`` and nothing depends on the size of the pictures. The recording is then cut at the features.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Any, NamedTuple
 
 import torch
 from torch import fx, nn
 from torch.fx.proxy import TraceError
 
 TO_CHANNELS_FIRST = (0, 3, 1, 2)
+
+_RECORDING = Lock()  # torch.fx exchanges nn.Module.__call__ while it records, and puts it back
 
 
 class NotAChainError(Exception):
@@ -66,11 +69,19 @@ class _TopLevelTracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return True
 
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:  # noqa: ANN401 - whatever the module returns
+        # While it records, torch.fx sees the calls of all modules, those of other threads included: they just run.
+        known = m in (self.submodule_paths or {})
+        return super().call_module(m, forward, args, kwargs) if known else forward(*args, **kwargs)
+
 
 def _recorded(encoder: nn.Module) -> fx.Graph:
     training = encoder.training
     try:
-        graphs = [_TopLevelTracer().trace(encoder.train(mode)) for mode in (False, True)]
+        with _RECORDING:
+            graphs = [_TopLevelTracer().trace(encoder.train(mode)) for mode in (False, True)]
     except (TraceError, TypeError, NameError, AttributeError, IndexError, RuntimeError) as error:
         # Whatever a foreign forward does with a stand-in for a tensor that only a tensor can do.
         raise NotAChainError("its forward does more than to call its modules") from error

@@ -100,6 +100,46 @@ def test_stages_can_be_copied_and_pickled():
         assert not {id(p) for p in other.parameters()} & {id(p) for p in stages.parameters()}
 
 
+class RunsSlices(Toy):
+    """Calls containers that are none of its sub-modules, of layers that are."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(self.first, self.second, self.third)
+
+    def forward(self, x):
+        a = self.layers[:2](x)
+        return [a, self.layers[2:](a)]
+
+
+def test_slices_of_containers_are_looked_into():
+    encoder = RunsSlices().eval()
+    x = torch.rand(1, 3, 32, 32)
+    for feature, reference in zip(outputs(stages_of(encoder, (0, 1)), x), encoder(x), strict=True):
+        assert torch.equal(feature, reference)
+
+
+class CallsOther(Toy):
+    """As if another thread ran a model of its own while this one is recorded."""
+
+    def __init__(self):
+        super().__init__()
+        self.results = []
+        self.other = [nn.Linear(2, 2)]
+
+    def forward(self, x):
+        self.results.append(self.other[0](torch.ones(1, 2)))
+        a = self.first(x)
+        return [a, self.second(a)]
+
+
+def test_other_models_run_as_always_while_one_is_recorded():
+    encoder = CallsOther()
+    stages_of(encoder, (0, 1))
+    expected = encoder.other[0](torch.ones(1, 2))
+    assert all(torch.equal(result, expected) for result in encoder.results)
+
+
 class ReadsBack(Toy):
     def forward(self, x):
         a = self.first(x)
