@@ -108,7 +108,9 @@ def _aligned(clean: FloatArray, frame: FloatArray) -> FloatArray | None:
     if matrix is None:
         return None
     size = (clean.shape[1], clean.shape[0])
-    warped = cv2.warpPerspective(clean, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    warped: FloatArray = np.asarray(
+        cv2.warpPerspective(clean, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
+    )
     seen = cv2.warpPerspective(np.ones(clean.shape[:2], np.float32), matrix, size) > 1 - 1e-3
     before, after = (_difference(picture, frame, seen) for picture in (clean, warped))
     if not after < _BETTER * before:
@@ -118,7 +120,7 @@ def _aligned(clean: FloatArray, frame: FloatArray) -> FloatArray | None:
 
 def _matches(clean: ByteArray, frame: ByteArray, scale: float) -> tuple[FloatArray, FloatArray]:
     """Places of the features that are each other's nearest, in pixels of the enlarged pictures."""
-    detector = cv2.ORB_create(_FEATURES, edgeThreshold=15, patchSize=31, fastThreshold=8)
+    detector = cv2.ORB.create(_FEATURES, edgeThreshold=15, patchSize=31, fastThreshold=8)
     size = tuple(round(scale * length) for length in reversed(clean.shape))
     found: list[tuple[Any, Any]] = []
     for picture in (clean, frame):
