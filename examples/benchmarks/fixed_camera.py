@@ -1,7 +1,7 @@
 """What keeping the background's features saves.
 
-Time per frame of ``model(bg, frame)`` and of ``model.fix_background(bg)(frame)`` at batch 1, alternated in one run, and the
-largest difference between the two::
+Time per frame of ``model(bg, frame)`` and of ``model.fix_background(bg)(frame)`` at batch 1, alternated in one run, and
+the largest difference between the two::
 
     python examples/benchmarks/fixed_camera.py                  # a minute or two
     FGBGNET_SHORT=1 python examples/benchmarks/fixed_camera.py  # seconds
