@@ -94,14 +94,14 @@ def freezing(folder):
     content = _result(folder, "freezing")
     if content is None:
         return NOT_YET
-    ways = ("requires_grad_(False)", "freeze_branch")
+    careless, complete = "requires_grad_(False)", "freeze_branch"
     rows = [
         [f"`{row['encoder']}`", row["optimizer"], row["gradients cleared"]]
-        + [f"{change:.2g}" for way in ways for change in row[way].values()]
+        + [f"{change:.2g}" for change in (*row[careless].values(), max(row[complete].values()))]
         for row in content["rows"]
     ]
-    kinds = ("weights", "statistics", "probability")
-    head = ["encoder", "optimiser", "gradients cleared"] + [f"`{way}`: {kind}" for way in ways for kind in kinds]
+    kinds = ["weights", "statistics", "probability"]
+    head = ["encoder", "optimiser", "gradients cleared", *kinds, f"all three with `{complete}`"]
     return "\n\n".join([_command(content), _table(head, rows)])
 
 
