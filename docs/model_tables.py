@@ -1,6 +1,8 @@
 """Tables of networks, made from the result files in ``results/models/``."""
 
+import encoder_tables
 import export_tables
+import zoo_tables
 from synth_tables import NOT_YET, _command, _load, _table
 
 
@@ -40,7 +42,8 @@ def fusion_study(folder):
     budget = content["budget"]
     parts = [
         _command(content),
-        f"{budget['scenes']} rooms, {budget['steps']} steps of {budget['batch']}; {budget['test_scenes']} rooms to judge on.",
+        f"{budget['scenes']} rooms, {budget['steps']} steps of {budget['batch']}; "
+        f"{budget['test_scenes']} rooms to judge on.",
     ]
     columns = [("iou", c) for c in ("clean", "mean", "worst")] + [("boundary_iou", "mean"), ("abs_rel", "mean")]
     names = {"iou": "IoU", "boundary_iou": "boundary IoU", "abs_rel": "AbsRel"}
@@ -105,7 +108,7 @@ def freezing(folder):
     return "\n\n".join([_command(content), _table(head, rows)])
 
 
-TABLES = export_tables.TABLES | {
+TABLES = encoder_tables.TABLES | export_tables.TABLES | zoo_tables.TABLES | {
     "tiles": tiles,
     "fusion study": fusion_study,
     "fixed camera": fixed_camera,
