@@ -99,12 +99,11 @@ def freezing(folder):
         return NOT_YET
     careless, complete = "requires_grad_(False)", "freeze_branch"
     rows = [
-        [f"`{row['encoder']}`", row["optimizer"], row["gradients cleared"]]
+        [f"`{row['encoder']}`", f"{row['optimizer']}, {row['gradients cleared']}"]
         + [f"{change:.2g}" for change in (*row[careless].values(), max(row[complete].values()))]
         for row in content["rows"]
     ]
-    kinds = ["weights", "statistics", "probability"]
-    head = ["encoder", "optimiser", "gradients cleared", *kinds, f"all three with `{complete}`"]
+    head = ["encoder", "optimiser, gradients", "weights", "statistics", "mask", f"`{complete}`"]
     return "\n\n".join([_command(content), _table(head, rows)])
 
 
