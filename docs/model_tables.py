@@ -99,11 +99,11 @@ def freezing(folder):
         return NOT_YET
     careless, complete = "requires_grad_(False)", "freeze_branch"
     rows = [
-        [f"`{row['encoder']}`", f"{row['optimizer']}, {row['gradients cleared']}"]
+        [row["encoder"], f"{row['optimizer']}, {row['gradients cleared']}"]
         + [f"{change:.2g}" for change in (*row[careless].values(), max(row[complete].values()))]
         for row in content["rows"]
     ]
-    head = ["encoder", "optimiser, gradients", "weights", "statistics", "mask", f"`{complete}`"]
+    head = ["encoder", "optimiser, gradients", "weights", "statistics", "mask", complete]
     return "\n\n".join([_command(content), _table(head, rows)])
 
 
