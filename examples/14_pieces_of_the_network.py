@@ -75,7 +75,7 @@ panels = []
 for k in range(len(frames)):
     panels += [
         Panel("frame", pixels(frames[k])),
-        Panel("mask", grey(outputs["mask"][k].sigmoid())),
+        Panel("mask", pixels(outputs["mask"][k].sigmoid().expand(3, -1, -1))),
         Panel("mask_uncertainty", grey(outputs["mask_uncertainty"][k].log())),
         Panel("depth", depth_to_rgb(outputs["depth"][k])),
         Panel("depth_uncertainty", grey(outputs["depth_uncertainty"][k].log())),
