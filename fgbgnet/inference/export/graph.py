@@ -144,13 +144,22 @@ def not_exportable(name: str, step: str, error: Exception, facts: ExportFacts) -
         error: What it said.
         facts: Of the file.
     """
-    reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    root: BaseException = error
+    while root.__cause__ is not None:
+        root = root.__cause__
+    reason = _first_line(error)
+    if root is not error:
+        reason += f" (at its root: {_first_line(root)})"
     sizes = "any size" if facts.size is None else f"{facts.size[0]} x {facts.size[1]} pixels"
     advice = "Fix the size of the pictures (size=224), or choose" if facts.size is None else "Choose"
     return ExportError(
-        f"{name} cannot be exported for pictures of {sizes}: {step} says: {reason[:300]}. "
+        f"{name} cannot be exported for pictures of {sizes}: {step} says: {reason}. "
         f"{advice} another encoder, e.g. {OTHER_ENCODERS}"
     )
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip()[:300] for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 __all__ = [

@@ -121,7 +121,8 @@ class SiameseFusion(nn.Module):
         clean, frame = [], []
         both = torch.cat([bg, fg_bg])
         for number, stage in enumerate(encoder.stages):
-            one, other = stage(both).chunk(2)
+            both = stage(both)
+            one, other = both[: bg.shape[0]], both[bg.shape[0] :]  # ONNX's tools fail at chunks of a free batch
             if number < len(encoder.stages) - 1:
                 one, other = exchange_channels(one, other)
             clean.append(one)
