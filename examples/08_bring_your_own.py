@@ -12,7 +12,7 @@ from torch import nn
 from torchvision.transforms import v2
 
 from fgbgnet import DualHeadUNet, DualTaskLoss, SceneDataset, make_loader
-from fgbgnet.models import Encoder
+from fgbgnet.models import Encoder, StagedEncoder
 from fgbgnet.plotting import plot_sample
 
 SHORT = bool(os.environ.get("FGBGNET_SHORT"))
@@ -91,6 +91,13 @@ class Pyramid(Encoder):
 torch.manual_seed(0)
 model = DualHeadUNet(Pyramid(), fusion="early")
 print(model.summary(size=64))
+
+# %%
+# These features are each made from the one before. Said in stages, the same encoder can be split: here the tasks share
+# the first two stages, and each has the third for itself.
+
+staged = StagedEncoder(list(Pyramid().levels), Pyramid.out_channels, Pyramid.strides)
+print(DualHeadUNet(staged, shared_stages=2).summary(size=64))
 
 # %%
 # Together
