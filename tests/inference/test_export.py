@@ -21,6 +21,7 @@ from fgbgnet.errors import (
     WeightsError,
 )
 from fgbgnet.inference import ExportedModel, OnnxModel, export_model
+from fgbgnet.inference.export.graph import not_exportable
 from tests.inference.exportable import SIZES, ContentDependent, SizeDependent, apart, pair, trained
 
 FORMATS = ("onnx", "pt2")
@@ -195,6 +196,20 @@ def test_a_model_without_a_graph(tmp_path):
     with pytest.raises(ExportError, match=r"ContentDependent cannot be exported.*torch\.export says.*encoder"):
         export_model(ContentDependent(), tmp_path / "a.onnx", progress=False)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_error_names_the_root_of_a_failure(reports):
+    try:
+        try:
+            raise AttributeError("no such operation\nand more")
+        except AttributeError as error:
+            raise RuntimeError("\na pass failed") from error
+    except RuntimeError as error:
+        text = str(not_exportable("It", "torch.onnx", error, reports["whole.onnx"].facts))
+        fixed = str(not_exportable("It", "torch.onnx", error, reports["fixed.onnx"].facts))
+    assert "any size: torch.onnx says: a pass failed (at its root: no such operation). Fix the size" in text
+    assert "24 x 40 pixels" in fixed
+    assert "size=224" not in fixed
 
 
 def test_a_file_that_is_there_is_kept(model, tmp_path):
