@@ -53,6 +53,8 @@ def stages_of(encoder: nn.Module, indices: Sequence[int], channels_last: bool = 
     """
     graph = _recorded(encoder)
     features = _outputs(graph)
+    if indices[-1] >= len(features):
+        raise NotAChainError("its features are not all results of its forward")
     cuts = _cuts([features[index] for index in indices], channels_last)
     stages: list[nn.Module] = []
     before = None

@@ -21,6 +21,8 @@ def built(name, in_channels=6, **options):
         mock.patch("fgbgnet.models.encoders.smp.adapted", spy),
     ):
         encoder = build_encoder(name, in_channels, **options)
+    if not seen:  # known to be no chain: nobody tried
+        return encoder, None
     library, levels, channels_last = seen[0]
 
     def original(picture):
