@@ -12,6 +12,8 @@ ENGINES = {
 }
 FIGURES = {"iou": "mask IoU", "boundary_iou": "boundary IoU", "abs_rel": "depth AbsRel"}
 
+TRAINING = ("milliseconds", "times_faster")
+
 
 def _result(folder, name):
     path = folder / f"{name}.json"
@@ -57,7 +59,7 @@ def models(folder):
                         _spread(cell["milliseconds"], 1),
                         _spread(cell["times_faster"], 1),
                         _spread(cell["both_over_one"], 2) if "both_over_one" in cell else "",
-                        f"{entry['peak_mb'][batch][engine]:.0f}",
+                        f"{entry['peak_mb'][batch][engine]:.0f}" if "peak_mb" in entry else "not measured",
                     ]
                 )
         head = [f"batch {batch}", "", "ms", f"times faster than `{base}`", "both heads / one", "peak MB"]
@@ -69,8 +71,7 @@ def models(folder):
             f"{entry['parameters']:,}",
             f"{entry['gmacs']:.2f}",
             *(_spread(entry["inference"][batch]["eager"]["times_faster"], 1) for batch in batches),
-            _spread(entry["training"]["milliseconds"], 0),
-            _spread(entry["training"]["times_faster"], 1),
+            *(_spread(entry["training"][key], 1) if "training" in entry else "not measured" for key in TRAINING),
         ]
         for name, entry in content["models"].items()
     ]
