@@ -107,9 +107,14 @@ def freezing(folder):
     return "\n\n".join([_command(content), _table(head, rows)])
 
 
-TABLES = encoder_tables.TABLES | export_tables.TABLES | zoo_tables.TABLES | {
-    "tiles": tiles,
-    "fusion study": fusion_study,
-    "fixed camera": fixed_camera,
-    "freezing": freezing,
-}
+TABLES = (
+    encoder_tables.TABLES
+    | export_tables.TABLES
+    | zoo_tables.TABLES
+    | {
+        "tiles": tiles,
+        "fusion study": fusion_study,
+        "fixed camera": fixed_camera,
+        "freezing": freezing,
+    }
+)
