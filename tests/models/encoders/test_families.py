@@ -16,7 +16,8 @@ FAST = (
     "tu-cspnext_tiny", "tu-iformer_t", "tu-hardcorenas_b", "tu-cs3darknet_s", "tu-hrnet_w18_small",
     "tu-inception_next_atto", "tu-swiftformer_xs", "tu-fastvit_t8", "tu-rexnet_100", "tu-pvt_v2_b0", "tu-repvit_m1",
     "tu-tiny_vit_5m_224", "tu-efficientvim_m1", "tu-shvit_s1", "tu-densenet121", "tu-dpn48b", "tu-resnest14d",
-    "tu-vgg11", "tu-lowformer_b0", "tu-resnetv2_18", "tu-legacy_seresnet18", "tu-poolformerv2_s12", "tu-skresnet18", "tu-crossvit_tiny_240",
+    "tu-vgg11", "tu-lowformer_b0", "tu-resnetv2_18", "tu-legacy_seresnet18", "tu-poolformerv2_s12", "tu-skresnet18",
+    "tu-crossvit_tiny_240",
 )  # fmt: skip
 FIXED = (
     "tu-test_coatnet", "tu-efficientformerv2_s0", "tu-pit_ti_224", "tu-coat_tiny",
