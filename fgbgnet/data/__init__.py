@@ -24,9 +24,10 @@ from fgbgnet.data.layouts import (
     read_table,
 )
 from fgbgnet.data.leakage import Leak, leaks
-from fgbgnet.data.loader import SeededSampler, collate_samples, init_worker, make_loader
+from fgbgnet.data.loader import TrainLoader, collate_samples, init_worker, make_loader
 from fgbgnet.data.manifest import Manifest
 from fgbgnet.data.recordings import index_cdnet, index_ocid, index_sbm_rgbd
+from fgbgnet.data.sampler import SeededSampler
 from fgbgnet.data.seeding import SharedEpoch, sample_seed, seeded
 from fgbgnet.data.shards import PairedShardDataset, Shard, ShardIndex, pack_shards
 from fgbgnet.data.similar import hash_thumbnails, picture_hash, same_picture, similar_pictures, thumbnail
@@ -59,6 +60,7 @@ __all__ = [
     "SharedEpoch",
     "Split",
     "Table",
+    "TrainLoader",
     "apply_transform",
     "archive_limits",
     "check_manifest",

@@ -1,92 +1,74 @@
 """Batches with the right randomness, whatever the number of workers."""
 
 import multiprocessing
-from collections.abc import Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler, default_collate
+from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
 from fgbgnet.data.batches import SampleList
 from fgbgnet.data.memory import keep_freed_memory
+from fgbgnet.data.sampler import SeededSampler, nested_datasets, set_epoch
 from fgbgnet.data.seeding import hash64
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.types import Sample
 
 
-class SeededSampler(Sampler[int]):
-    """A new random order in every epoch, a function of (seed, epoch).
+class TrainLoader(DataLoader[Sample]):
+    """Batches of one epoch after another that knows how far it has come, and can go on from there.
 
-    Every iteration is the next epoch, unless `set_epoch` says which (trainers do that). The data set is told, so that
-    its augmentation belongs to the same epoch; so are data sets inside it, as in ``Subset`` or ``ConcatDataset``.
-
-    Args:
-        dataset: Anything with a length; ``set_epoch`` is called of it, and of what its ``dataset`` and ``datasets``
-            hold, where there is one.
-        seed: Of the order.
-
-    >>> sampler = SeededSampler(range(5), seed=1)
-    >>> first, second = list(sampler), list(sampler)
-    >>> sampler.set_epoch(0)
-    >>> first == list(sampler), sorted(first) == sorted(second) == [0, 1, 2, 3, 4]
-    (True, True)
+    ``state_dict`` and ``load_state_dict`` are those of torchdata's stateful loaders, which trainers know. A loader
+    with another number of workers, or in a process that has just started, goes on with the same next batch.
     """
 
-    def __init__(self, dataset: Sized, seed: int = 0) -> None:
-        self.dataset = dataset
-        self.seed = seed
-        self.epoch = 0
-        """The epoch of the next iteration."""
-
-    def __len__(self) -> int:
-        return len(self.dataset)
+    _epoch = 0
+    _batches = 0
+    _skip = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Chooses the epoch of the next iteration."""
-        self.epoch = epoch
+        """Chooses the epoch of the next iteration; every iteration is the next epoch otherwise."""
+        if isinstance(self.sampler, SeededSampler):
+            self.sampler.set_epoch(epoch)
+        self._epoch = epoch
 
-    def __iter__(self) -> Iterator[int]:
-        epoch, self.epoch = self.epoch, self.epoch + 1
-        _set_epoch(self.dataset, epoch)
-        generator = torch.Generator().manual_seed(hash64(f"{self.seed}/{epoch}/order") >> 1)
-        yield from torch.randperm(len(self), generator=generator, device="cpu").tolist()
+    def state_dict(self) -> dict[str, int]:
+        """The epoch that is going on, or comes next, and how many batches of it were handed out."""
+        return {"epoch": self._epoch, "batches": self._batches}
 
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Has the next iteration go on where ``state_dict`` was called.
 
-class StreamLoader(DataLoader[Sample]):
-    """Batches of a data set that is read in order; every iteration is its next epoch, unless `set_epoch` says which."""
-
-    epoch = 0
-    """The epoch of the next iteration."""
-
-    def set_epoch(self, epoch: int) -> None:
-        """Chooses the epoch of the next iteration."""
-        self.epoch = epoch
+        Raises:
+            InvalidArgumentError: If the state is no such position.
+        """
+        if not {"epoch", "batches"} <= set(state):
+            raise InvalidArgumentError(
+                f"the loader's state has {', '.join(map(repr, state)) or 'nothing'}; expected 'epoch' and 'batches', "
+                "as its state_dict() gives them"
+            )
+        self.set_epoch(int(state["epoch"]))
+        self._skip = self._batches = int(state["batches"])
 
     def __iter__(self) -> Any:  # noqa: ANN401 - of a type that torch keeps to itself
-        _set_epoch(self.dataset, self.epoch)
-        self.epoch += 1
-        return super().__iter__()
+        skip, self._skip = self._skip, 0
+        if isinstance(self.sampler, SeededSampler):
+            self._epoch = self.sampler.epoch
+            self.sampler.skip = skip * (self.batch_size or 1)
+            batches = super().__iter__()
+        else:  # what is read in order is read up to there
+            set_epoch(self.dataset, self._epoch)
+            batches = super().__iter__()
+            for _ in range(skip):
+                next(batches, None)
+        self._batches = skip
+        return self._counted(batches)
 
-
-def _set_epoch(dataset: object, epoch: int) -> None:
-    for part in _nested(dataset):
-        if hasattr(part, "set_epoch"):
-            part.set_epoch(epoch)
-
-
-def _nested(dataset: object) -> list[Any]:
-    """A data set and all that it wraps, the outermost first, each once."""
-    found: list[Any] = []
-    pending: list[Any] = [dataset]
-    while pending:
-        current = pending.pop(0)
-        if current is None or isinstance(current, str) or any(current is other for other in found):
-            continue
-        found.append(current)
-        pending.append(getattr(current, "dataset", None))
-        inner = getattr(current, "datasets", ())
-        pending += inner.values() if isinstance(inner, Mapping) else inner if isinstance(inner, list | tuple) else ()
-    return found
+    def _counted(self, batches: Iterator[Sample]) -> Iterator[Sample]:
+        for batch in batches:
+            self._batches += 1
+            yield batch
+        self._epoch, self._batches = self._epoch + 1, 0
 
 
 def make_loader(
@@ -99,6 +81,7 @@ def make_loader(
     drop_last: bool | None = None,
     pin_memory: bool | None = None,
     persistent_workers: bool | None = None,
+    distributed: bool | None = None,
     **kwargs: Any,  # noqa: ANN401 - whatever else DataLoader takes
 ) -> DataLoader[Sample]:
     """Makes a loader of batches: the keys of a sample, tensors with a leading dimension, ``id`` a list of strings.
@@ -116,6 +99,10 @@ def make_loader(
             every worker has a last batch, and by default none is left out.
         pin_memory: For faster copies to a GPU; by default where there is one.
         persistent_workers: Whether workers live on between epochs; by default yes.
+        distributed: Whether the processes of a distributed training, if there are several, share the samples among
+            them; by default in training only. ``batch_size`` is that of one process. What does not fill a batch in
+            every process is then left out of a training epoch; nothing is left out or doubled otherwise. What is read
+            in order deals itself out.
         **kwargs: Passed on to `torch.utils.data.DataLoader`.
 
     Raises:
@@ -139,9 +126,9 @@ def make_loader(
                 f"{name}=..., collate_fn=collate_samples, worker_init_fn=init_worker)"
             )
     if seed is None:
-        seed = next((part.seed for part in _nested(dataset) if isinstance(getattr(part, "seed", None), int)), 0)
+        seed = next((part.seed for part in nested_datasets(dataset) if isinstance(getattr(part, "seed", None), int)), 0)
     if num_workers and _are_forked(kwargs.get("multiprocessing_context")):
-        for part in _nested(dataset):
+        for part in nested_datasets(dataset):
             if hasattr(part, "preload_backgrounds"):
                 part.preload_backgrounds()
     # A generator of its own: making batches does not move torch's global one.
@@ -153,17 +140,26 @@ def make_loader(
     }
     if drop_last is None:
         drop_last = train and not streamed and size >= batch_size
+    if distributed is None:
+        distributed = train
     batched = streamed and hasattr(dataset, "in_batches")
-    return (StreamLoader if streamed and train else DataLoader)(
+    return (TrainLoader if train else DataLoader)(
         dataset.in_batches(batch_size, drop_last, num_workers) if batched else dataset,  # type: ignore[attr-defined]
         batch_size=None if batched else batch_size,
-        sampler=SeededSampler(dataset, seed) if train and not streamed else None,  # type: ignore[arg-type]
+        sampler=None if streamed else _sampler(dataset, seed, train, batch_size, distributed),
         num_workers=num_workers,
         drop_last=drop_last and not batched,
         pin_memory=torch.cuda.is_available() if pin_memory is None else pin_memory,
         persistent_workers=num_workers > 0 if persistent_workers is None else persistent_workers,
         **settings,
     )
+
+
+def _sampler(dataset: Any, seed: int, train: bool, batch_size: int, distributed: bool) -> SeededSampler | None:  # noqa: ANN401
+    node = None if distributed else (0, 1)
+    if train:
+        return SeededSampler(dataset, seed, multiple=batch_size, node=node)
+    return SeededSampler(dataset, shuffle=False, node=node) if distributed else None
 
 
 def _are_forked(context: Any) -> bool:  # noqa: ANN401 - a name or a context
@@ -209,4 +205,4 @@ def init_worker(worker: int) -> None:
     keep_freed_memory()
 
 
-__all__ = ["SeededSampler", "StreamLoader", "collate_samples", "init_worker", "make_loader"]
+__all__ = ["TrainLoader", "collate_samples", "init_worker", "make_loader"]

@@ -12,7 +12,7 @@ import torch
 
 from fgbgnet.data import PairedFgBgDataset, collate_samples, eval_transform, make_loader
 from fgbgnet.data.batches import SlabBatch
-from fgbgnet.data.loader import SeededSampler
+from fgbgnet.data.sampler import SeededSampler
 from fgbgnet.data.slabs import Part, Slab
 
 WORKERS = pytest.mark.parametrize("workers", [0, 1])
