@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from fgbgnet.errors import InvalidArgumentError, UnknownNameError
+from fgbgnet.losses.balance import make_balance
 from fgbgnet.losses.depth import DepthLoss
 from fgbgnet.losses.mask import MaskLoss
 from fgbgnet.losses.validation import check_weight
@@ -14,18 +15,21 @@ from fgbgnet.types import TASKS
 
 
 class DualTaskLoss(nn.Module):
-    """Weighted sum of a mask loss and a depth loss, of the tasks that the model returned.
+    """Balanced sum of a mask loss and a depth loss, of the tasks that the model returned.
 
     Args:
         mask: Module called as ``mask(logits, target)``, with the batch's ``mask_valid`` as third argument where it has
             one; None is ``MaskLoss()``.
         depth: Module called as ``depth(prediction, target, depth_valid)``, with the outputs' ``depth_uncertainty`` as
-            fourth argument where there is one; None is ``DepthLoss()``.
+            fourth argument where there is one, and the batch's ``fg_bg`` as ``picture`` if it takes an argument of
+            that name; None is ``DepthLoss()``.
         weights: Weight per task; a task that is left out has weight 1.
+        balance: How the weighted losses become one: a name of `make_balance`, or a module called as
+            ``balance(losses, weights)`` such as `FixedBalance`.
 
     Raises:
         InvalidArgumentError: A weight is negative or not finite.
-        UnknownNameError: A weight for a task that does not exist.
+        UnknownNameError: A weight for a task, or a balance, that does not exist.
 
     Example:
         >>> import torch
@@ -44,6 +48,7 @@ class DualTaskLoss(nn.Module):
         mask: nn.Module | None = None,
         depth: nn.Module | None = None,
         weights: Mapping[str, float] | None = None,
+        balance: str | nn.Module = "fixed",
     ) -> None:
         super().__init__()
         self.mask = MaskLoss() if mask is None else mask
@@ -53,6 +58,7 @@ class DualTaskLoss(nn.Module):
             if task not in TASKS:
                 raise UnknownNameError("task in weights", task, TASKS)
             self.weights[task] = check_weight(f"weights[{task!r}]", weight)
+        self.balance = make_balance(balance) if isinstance(balance, str) else balance
 
     def forward(self, outputs: Mapping[str, Tensor], batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Compute the losses of one batch.
@@ -60,7 +66,7 @@ class DualTaskLoss(nn.Module):
         Args:
             outputs: What the model returned: ``"mask"`` logits and ``"depth"``, or one of them, (B, 1, H, W).
             batch: The batch: ``"mask"``, ``"depth"`` and ``"depth_valid"`` as far as the outputs need them, and perhaps
-                ``"mask_valid"``.
+                ``"mask_valid"`` and ``"fg_bg"``.
 
         Returns:
             ``"total"``, to call ``backward()`` on, and the *unweighted* loss of each task that is in ``outputs``.
@@ -78,8 +84,13 @@ class DualTaskLoss(nn.Module):
             losses["mask"] = self._mask_loss(outputs["mask"], batch)
         if "depth" in present:
             losses["depth"] = self._depth_loss(outputs, batch)
-        weighted = [self.weights[task] * losses[task] for task in present]
-        return {"total": sum(weighted[1:], start=weighted[0]), **losses}
+        return {"total": self.balance(losses, self.weights), **losses}
+
+    def end_epoch(self) -> None:
+        """Tell the balance that an epoch of training has ended; `DynamicWeightAverage` needs it."""
+        end_epoch = getattr(self.balance, "end_epoch", None)
+        if callable(end_epoch):
+            end_epoch()
 
     def _mask_loss(self, logits: Tensor, batch: Mapping[str, Any]) -> Tensor:
         arguments = [logits, _get(batch, "mask")]
@@ -103,12 +114,18 @@ class DualTaskLoss(nn.Module):
                     "and would leave it untrained; give its forward(prediction, target, valid, scale), or use "
                     "DepthLoss()"
                 )
-        loss: Tensor = self.depth(*arguments)
+        extra = {"picture": batch.get("fg_bg")} if "picture" in _parameters(self.depth) else {}
+        loss: Tensor = self.depth(*arguments, **extra)
         return loss
 
     def extra_repr(self) -> str:
         """The arguments, for ``print(loss)``."""
         return f"weights={self.weights}"
+
+
+def _parameters(module: nn.Module) -> Mapping[str, inspect.Parameter]:
+    """The arguments of a module's forward, by name."""
+    return inspect.signature(module.forward).parameters
 
 
 def _takes(module: nn.Module, count: int) -> bool:

@@ -1,5 +1,8 @@
 """Checks of what goes into a loss: shapes always, values where looking at them is cheap."""
 
+from collections.abc import Mapping
+from typing import SupportsFloat
+
 import torch
 from torch import Tensor
 
@@ -88,11 +91,79 @@ def check_weight(name: str, value: float) -> float:
         The value as a float.
 
     Raises:
-        InvalidArgumentError: Negative or not finite.
+        InvalidArgumentError: Negative, not finite, or not a number.
     """
-    if not 0 <= float(value) < float("inf"):
+    if isinstance(value, str) or not isinstance(value, SupportsFloat) or not 0 <= float(value) < float("inf"):
         raise InvalidArgumentError(f"{name}={value!r}; expected a finite weight of 0 or more.")
     return float(value)
 
 
-__all__ = ["check_maps", "check_mask_values", "check_valid", "check_weight"]
+def check_positive(name: str, value: float, why: str) -> float:
+    """A finite number above 0.
+
+    Args:
+        name: The argument, for the message.
+        value: What came.
+        why: What is wrong with 0, for the message.
+
+    Returns:
+        The value as a float.
+
+    Raises:
+        InvalidArgumentError: 0, negative, not finite, or not a number.
+    """
+    if check_weight(name, value) == 0:
+        raise InvalidArgumentError(f"{name}={value!r}: {why}; expected a number above 0.")
+    return float(value)
+
+
+def check_terms(owner: str, weights: Mapping[str, float]) -> dict[str, float]:
+    """The terms of a loss that have a weight.
+
+    Args:
+        owner: The loss, for the message.
+        weights: Weight per term.
+
+    Returns:
+        Those above 0, as floats.
+
+    Raises:
+        InvalidArgumentError: A weight is negative or not finite, or all are 0.
+    """
+    terms = {name: check_weight(name, weight) for name, weight in weights.items()}
+    terms = {name: weight for name, weight in terms.items() if weight > 0}
+    if not terms:
+        raise InvalidArgumentError(
+            f"{owner} has nothing to minimise: every weight is 0; give one of them a weight: {', '.join(weights)}."
+        )
+    return terms
+
+
+def check_count(name: str, value: int, odd: bool = False) -> int:
+    """A whole number of 1 or more.
+
+    Args:
+        name: The argument, for the message.
+        value: What came.
+        odd: Whether it has to be odd.
+
+    Returns:
+        The value.
+
+    Raises:
+        InvalidArgumentError: It is not.
+    """
+    if not isinstance(value, int) or value < 1 or (odd and value % 2 == 0):
+        raise InvalidArgumentError(f"{name}={value!r}; expected {'an odd' if odd else 'a whole'} number of 1 or more.")
+    return value
+
+
+__all__ = [
+    "check_count",
+    "check_maps",
+    "check_mask_values",
+    "check_positive",
+    "check_terms",
+    "check_valid",
+    "check_weight",
+]
