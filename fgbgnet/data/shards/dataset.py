@@ -1,5 +1,6 @@
 """Quadruples in shards as a PyTorch data set that is read in order."""
 
+import copy
 import warnings
 from collections.abc import Iterable, Iterator
 from multiprocessing.context import get_spawning_popen
@@ -14,9 +15,10 @@ from fgbgnet.data.dataset import Transform
 from fgbgnet.data.layers import Layers
 from fgbgnet.data.seeding import SharedEpoch, hash64, sample_seed
 from fgbgnet.data.shards.batching import StreamedBatches
+from fgbgnet.data.shards.dealing import Part, deal_batches, deal_shards
 from fgbgnet.data.shards.placement import Node, find_node, find_worker
 from fgbgnet.data.shards.shuffling import shuffled
-from fgbgnet.data.shards.sources import Source, find_sources, open_shard
+from fgbgnet.data.shards.sources import find_sources, open_shard
 from fgbgnet.data.shards.streams import StoredSample, read_samples
 from fgbgnet.data.transforms import JointTransform, check_transform, transform_layers
 from fgbgnet.errors import ArchiveError, FgBgWarning, InvalidArgumentError
@@ -85,6 +87,7 @@ class PairedShardDataset(IterableDataset[Sample]):
         self.seed = seed
         self.shuffle_buffer = shuffle_buffer
         self.rank, self.world_size = rank, world_size
+        self._even_batches: int | None = None
         self._epoch = SharedEpoch()
         self._backgrounds = BackgroundCache(background_cache)
         find_node(rank, world_size)  # what is wrong with them is said at once
@@ -98,21 +101,32 @@ class PairedShardDataset(IterableDataset[Sample]):
         # What a subclass makes of a sample is left as it is.
         return self._made() if type(self).__iter__ is PairedShardDataset.__iter__ else iter(self)
 
-    def in_batches(self, batch_size: int, drop_last: bool, num_workers: int) -> StreamedBatches:
-        """The same samples in lists of one batch each; what `make_loader` reads."""
-        return StreamedBatches(self, batch_size, drop_last, num_workers)
+    def in_batches(self, batch_size: int, drop_last: bool, num_workers: int, *, even: bool = False) -> StreamedBatches:
+        """The same samples in lists of one batch each; what `make_loader` reads.
+
+        Args:
+            batch_size: Samples per list.
+            drop_last: Whether to leave out the last list of every worker, if it is shorter.
+            num_workers: Of the loader.
+            even: Whether every process, if there are several, gets the same number of full lists: samples are dealt out
+                then, not whole shards, and fewer than one list of every process are left out.
+        """
+        dataset = self
+        if even:
+            dataset = copy.copy(self)  # of the same epoch
+            dataset._even_batches = batch_size
+        return StreamedBatches(dataset, batch_size, drop_last, num_workers)
 
     def _made(self) -> Iterator[tuple[Layers, str] | Sample]:
         epoch, node, (worker, workers) = self.epoch, self._node(), find_worker()
-        dealt = self._dealt(epoch, node)
-        if worker == 0 and len(dealt) < workers:
+        if worker == 0 and self._even_batches is None and len(shards := self._dealt(epoch, node, 0, 1)) < workers:
             warnings.warn(
-                f"fewer shards ({len(dealt)}) than workers ({workers}), so that some have nothing to do; take fewer "
+                f"fewer shards ({len(shards)}) than workers ({workers}), so that some have nothing to do; take fewer "
                 "workers, or pack more shards",
                 FgBgWarning,
                 stacklevel=2,
             )
-        stored = _read(dealt[worker::workers])
+        stored = _read(self._dealt(epoch, node, worker, workers))
         if self.shuffle_buffer:
             seed = hash64(f"{self.seed}/{epoch}/{node.rank}/{worker}/buffer")
             stored = shuffled(stored, self.shuffle_buffer, Random(seed))
@@ -133,10 +147,11 @@ class PairedShardDataset(IterableDataset[Sample]):
         Raises:
             TypeError: If the shards were given without their index.
         """
-        dealt = self._dealt(self.epoch, self._node())
-        if any(source.samples is None for source in dealt):
+        epoch, node = self.epoch, self._node()
+        dealt = [[part.samples for part in self._dealt(epoch, node, worker, workers)] for worker in range(workers)]
+        if any(samples is None for parts in dealt for samples in parts):
             raise TypeError("the number of samples is not known; give the data set the index of the shards")
-        return [sum(source.samples or 0 for source in dealt[worker::workers]) for worker in range(workers)]
+        return [sum(samples or 0 for samples in parts) for parts in dealt]
 
     def __repr__(self) -> str:
         return f"PairedShardDataset({len(self.sources)} shards, first {self.sources[0].url!r}, seed {self.seed})"
@@ -159,17 +174,14 @@ class PairedShardDataset(IterableDataset[Sample]):
     def _node(self) -> Node:
         return find_node(self.rank, self.world_size)
 
-    def _dealt(self, epoch: int, node: Node) -> list[Source]:
-        """The shards of a process in an epoch."""
-        if len(self.sources) < node.world_size:
-            raise InvalidArgumentError(
-                f"fewer shards ({len(self.sources)}) than processes ({node.world_size}): some would have no sample and "
-                "the others would wait for them; pack more shards"
-            )
+    def _dealt(self, epoch: int, node: Node, worker: int, workers: int) -> list[Part]:
+        """What a worker of a process reads in an epoch."""
         order = list(self.sources)
         if self.shuffle_buffer:
             Random(hash64(f"{self.seed}/{epoch}/shards")).shuffle(order)
-        return order[node.rank :: node.world_size]
+        if self._even_batches is None or node.world_size == 1:
+            return deal_shards(order, node, worker, workers)
+        return deal_batches(order, self._even_batches, node, worker, workers)
 
     def _make(self, stored: StoredSample, epoch: int) -> tuple[Layers, str] | Sample:
         seed = sample_seed(self.seed, epoch, stored.id)
@@ -187,14 +199,18 @@ class PairedShardDataset(IterableDataset[Sample]):
         )
 
 
-def _read(sources: Iterable[Source]) -> Iterator[StoredSample]:
-    for source in sources:
+def _read(parts: Iterable[Part]) -> Iterator[StoredSample]:
+    for source, start, stop in parts:
         count = 0
         with open_shard(source.url) as stream:
             for sample in read_samples(stream, source.url):
+                if count >= start:
+                    yield sample
                 count += 1
-                yield sample
-        if source.samples is not None and count != source.samples:
+                if count == stop:
+                    break
+        expected = source.samples if stop is None else stop
+        if expected is not None and count != expected:
             raise ArchiveError(
                 f"{source.url} holds {count} samples, but its index says {source.samples}; copy or pack it again"
             )

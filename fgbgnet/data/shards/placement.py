@@ -37,6 +37,8 @@ def find_node(rank: int | None = None, world_size: int | None = None) -> Node:
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             return Node(torch.distributed.get_rank(), torch.distributed.get_world_size())
         rank, world_size = _from_environment("RANK"), _from_environment("WORLD_SIZE")
+        if rank is None and "LOCAL_RANK" in os.environ:
+            world_size = None  # of a launcher that tells the rank when the processes are connected, as Lightning's does
         if rank is None and world_size is None:
             return Node(0, 1)
     if rank is None or world_size is None:

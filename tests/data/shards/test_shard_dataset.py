@@ -462,3 +462,10 @@ def test_bad_pictures_are_named(tmp_path, png):
     files = [("a.bg.png", png), ("a.fg_bg.png", png[:-30]), ("a.mask.png", png)]
     with pytest.raises(OSError, match=r"x\.tar/a\.fg_bg\.png"):
         list(PairedShardDataset(write_tar(tmp_path / "x.tar", files)))
+
+
+def test_a_launcher_that_has_not_told_the_rank_yet(packed, monkeypatch):
+    """Lightning's own tells its processes how many they are, but who they are only when they connect."""
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert order(PairedShardDataset(packed)) == order(PairedShardDataset(packed, rank=0, world_size=1))
