@@ -188,6 +188,23 @@ def tile(row: Sequence[Panel], columns: int | None = None) -> Image.Image:
     return sheet
 
 
+def stack(rows: Sequence[tuple[str, Image.Image]]) -> Image.Image:
+    """Captioned pictures below each other on one sheet.
+
+    Args:
+        rows: Captions and pictures, such as the ids of samples and their overviews.
+    """
+    width = max(picture.width for _, picture in rows)
+    height = sum(picture.height + _CAPTION + 2 * _GAP for _, picture in rows)
+    sheet = Image.new("RGB", (width, height), "white")
+    draw, font, y = ImageDraw.Draw(sheet), ImageFont.load_default(12), 0
+    for caption, picture in rows:
+        draw.text((2, y + 1), caption, fill="black", font=font)
+        sheet.paste(picture, (0, y + _CAPTION))
+        y += picture.height + _CAPTION + 2 * _GAP
+    return sheet
+
+
 def plot_sample(sample: Mapping[str, Any], prediction: PredictedLayers | None = None) -> "Figure":
     """The layers of a sample, and of a prediction for it, as a matplotlib figure; it is not shown.
 
@@ -268,4 +285,14 @@ def _rounded(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     return bytes_
 
 
-__all__ = ["Panel", "depth_to_rgb", "mask_error_to_rgb", "mask_overlay", "overview", "panels", "plot_sample", "tile"]
+__all__ = [
+    "Panel",
+    "depth_to_rgb",
+    "mask_error_to_rgb",
+    "mask_overlay",
+    "overview",
+    "panels",
+    "plot_sample",
+    "stack",
+    "tile",
+]
