@@ -88,6 +88,19 @@ class TrainingError(FgBgError, RuntimeError):
     """A training went wrong, by no fault of its input: the loss is not finite any more."""
 
 
+class NonFiniteLossError(TrainingError):
+    """The loss of a batch is infinite or NaN.
+
+    Args:
+        message: What happened and what to do.
+        ids: The samples of the batch.
+    """
+
+    def __init__(self, message: str, ids: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.ids = tuple(ids)
+
+
 class ExportError(FgBgError, RuntimeError):
     """A model cannot be exported, or what was exported does not agree with it."""
 
@@ -118,6 +131,7 @@ __all__ = [
     "MaskError",
     "MissingExtraError",
     "MissingFileError",
+    "NonFiniteLossError",
     "OutputError",
     "PictureError",
     "SplitError",

@@ -1,5 +1,6 @@
 """Batches with the right randomness, whatever the number of workers."""
 
+import math
 import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -25,16 +26,19 @@ class TrainLoader(DataLoader[Sample]):
     _epoch = 0
     _batches = 0
     _skip = 0
+    _next = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Chooses the epoch of the next iteration; every iteration is the next epoch otherwise."""
         if isinstance(self.sampler, SeededSampler):
             self.sampler.set_epoch(epoch)
-        self._epoch = epoch
+        self._next = epoch
 
     def state_dict(self) -> dict[str, int]:
         """The epoch that is going on, or comes next, and how many batches of it were handed out."""
-        return {"epoch": self._epoch, "batches": self._batches}
+        if self._skip or 0 < self._batches < self._length():
+            return {"epoch": self._epoch, "batches": self._batches}
+        return {"epoch": self._following(), "batches": 0}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
         """Has the next iteration go on where ``state_dict`` was called.
@@ -47,28 +51,39 @@ class TrainLoader(DataLoader[Sample]):
                 f"the loader's state has {', '.join(map(repr, state)) or 'nothing'}; expected 'epoch' and 'batches', "
                 "as its state_dict() gives them"
             )
-        self.set_epoch(int(state["epoch"]))
-        self._skip = self._batches = int(state["batches"])
+        self._epoch, self._skip = int(state["epoch"]), int(state["batches"])
+        self._batches = self._skip
+        self.set_epoch(self._epoch)
 
     def __iter__(self) -> Any:  # noqa: ANN401 - of a type that torch keeps to itself
-        skip, self._skip = self._skip, 0
+        self._epoch = self._following()
+        self._batches, self._skip = self._skip, 0
         if isinstance(self.sampler, SeededSampler):
-            self._epoch = self.sampler.epoch
-            self.sampler.skip = skip * (self.batch_size or 1)
+            self.sampler.skip = self._batches * (self.batch_size or 1)
             batches = super().__iter__()
         else:  # what is read in order is read up to there
             set_epoch(self.dataset, self._epoch)
+            self._next = self._epoch + 1
             batches = super().__iter__()
-            for _ in range(skip):
+            for _ in range(self._batches):
                 next(batches, None)
-        self._batches = skip
         return self._counted(batches)
+
+    def _following(self) -> int:
+        return self.sampler.epoch if isinstance(self.sampler, SeededSampler) else self._next
+
+    def _length(self) -> float:
+        """Batches of an epoch; unknown where what is read in order does not say it."""
+        try:
+            return len(self)
+        except TypeError:
+            return math.inf
 
     def _counted(self, batches: Iterator[Sample]) -> Iterator[Sample]:
         for batch in batches:
             self._batches += 1
             yield batch
-        self._epoch, self._batches = self._epoch + 1, 0
+        self._batches = 0
 
 
 def make_loader(
@@ -144,7 +159,9 @@ def make_loader(
         distributed = train
     batched = streamed and hasattr(dataset, "in_batches")
     return (TrainLoader if train else DataLoader)(
-        dataset.in_batches(batch_size, drop_last, num_workers) if batched else dataset,  # type: ignore[attr-defined]
+        dataset.in_batches(batch_size, drop_last, num_workers, even=train and distributed)  # type: ignore[attr-defined]
+        if batched
+        else dataset,
         batch_size=None if batched else batch_size,
         sampler=None if streamed else _sampler(dataset, seed, train, batch_size, distributed),
         num_workers=num_workers,

@@ -1,27 +1,52 @@
 """Training with Lightning (extra ``train``)."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from fgbgnet.errors import MissingExtraError
 
-try:
-    import lightning as _lightning  # noqa: F401 - only to say what is missing
-except ImportError as error:  # pragma: no cover - every development environment has it
-    raise MissingExtraError("Training", "train") from error
+if TYPE_CHECKING:
+    from fgbgnet.training.checkpoints import AtomicCheckpointIO as AtomicCheckpointIO
+    from fgbgnet.training.config import FitConfig as FitConfig
+    from fgbgnet.training.datamodule import PairedFgBgDataModule as PairedFgBgDataModule, Stage as Stage
+    from fgbgnet.training.ema import AverageWeights as AverageWeights
+    from fgbgnet.training.fitting import FitResult as FitResult, fit as fit
+    from fgbgnet.training.memory import keep_freed_memory as keep_freed_memory
+    from fgbgnet.training.module import DualTaskModule as DualTaskModule, default_loss as default_loss
+    from fgbgnet.training.recipes import list_recipes as list_recipes, load_recipe as load_recipe
+    from fgbgnet.training.schedule import Progress as Progress, warm_cosine as warm_cosine
 
-from fgbgnet.training.config import FitConfig
-from fgbgnet.training.datamodule import PairedFgBgDataModule
-from fgbgnet.training.fitting import FitResult, fit
-from fgbgnet.training.memory import keep_freed_memory
-from fgbgnet.training.module import DualTaskModule, default_loss
-from fgbgnet.training.schedule import Progress, one_cycle
+_HOMES = {
+    "checkpoints": ("AtomicCheckpointIO",),
+    "config": ("FitConfig",),
+    "datamodule": ("PairedFgBgDataModule", "Stage"),
+    "ema": ("AverageWeights",),
+    "fitting": ("FitResult", "fit"),
+    "memory": ("keep_freed_memory",),
+    "module": ("DualTaskModule", "default_loss"),
+    "recipes": ("list_recipes", "load_recipe"),
+    "schedule": ("Progress", "warm_cosine"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_WITHOUT_LIGHTNING = ("config", "memory", "recipes", "schedule")
 
-__all__ = [
-    "DualTaskModule",
-    "FitConfig",
-    "FitResult",
-    "PairedFgBgDataModule",
-    "Progress",
-    "default_loss",
-    "fit",
-    "keep_freed_memory",
-    "one_cycle",
-]
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public object
+    """Imports a name when it is first used: settings and recipes need no Lightning, which takes seconds."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'fgbgnet.training' has no attribute {name!r}")
+    home = _HOME_OF[name]
+    if home not in _WITHOUT_LIGHTNING:
+        try:
+            import_module("lightning")
+        except ImportError as error:
+            raise MissingExtraError("Training", "train") from error
+    value = getattr(import_module(f"fgbgnet.training.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

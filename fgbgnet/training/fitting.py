@@ -1,33 +1,27 @@
 """One call from model and data to a run folder."""
 
-import logging
-import math
+import os
 import warnings
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
-from lightning.pytorch.loggers import TensorBoardLogger
 from torch import nn
 
 from fgbgnet.errors import InvalidArgumentError, TrainingError
 from fgbgnet.models import DualHeadUNet, frozen
-from fgbgnet.training.callbacks import ProgressLine, RunClock, SaveModel, SaveOnInterrupt
 from fgbgnet.training.config import FitConfig
-from fgbgnet.training.datamodule import PairedFgBgDataModule
+from fgbgnet.training.datamodule import PairedFgBgDataModule, Transforms, default_transforms, make_stages
 from fgbgnet.training.memory import keep_freed_memory
-from fgbgnet.training.metrics_file import MetricsFile
 from fgbgnet.training.module import DualTaskModule
 from fgbgnet.training.run_folder import RunFolder, describe
 from fgbgnet.training.schedule import Progress
+from fgbgnet.training.setup import Phase, make_trainer
 from fgbgnet.types import TASKS, PathInput, Task
 
-MINIMUM_STEPS_BETWEEN_VALIDATIONS = 50
 PRIOR_SAMPLES = 32
 
 
@@ -36,10 +30,10 @@ class FitResult:
     """What a run left behind.
 
     Attributes:
-        model: The best model of the run by its validation loss, in evaluation mode.
+        model: The best model of the run by the monitored figure, in evaluation mode.
         folder: The run's folder: ``model/``, ``checkpoints/``, ``metrics.csv``, ``tensorboard/``, ``config.json``,
             and, for data with manifests, ``train.csv`` and ``val.csv``.
-        steps: Optimiser steps.
+        steps: Optimiser steps of all phases.
         seconds: Wall-clock time.
     """
 
@@ -57,15 +51,17 @@ def fit(
     config: FitConfig | None = None,
     *,
     loss: nn.Module | None = None,
+    transforms: Transforms = default_transforms,
     resume: bool = False,
     overwrite: bool = False,
     metadata: dict[str, Any] | None = None,
 ) -> FitResult:
-    """Trains a model with Lightning, on one device, and leaves a run folder.
+    """Trains a model with Lightning, and leaves a run folder.
 
-    Keeps two checkpoints, the best and the last, and the model folder of the best. Ctrl-C saves the last checkpoint;
-    ``resume=True`` goes on from there. Branches that ``config.freeze`` names are frozen for the run; those that were
-    frozen before stay so.
+    Keeps the best checkpoint, the last, and a few before it, and the model folder of the best. Ctrl-C and SIGTERM save
+    and end the run; ``resume=True`` goes on from the last checkpoint, to the same weights, on a CPU to the last bit,
+    as if nothing had happened. Branches that ``config.freeze`` names are frozen for the run; those that were frozen
+    before stay so. Started by torchrun, or with ``config.devices``, several processes train together.
 
     Args:
         model: The model; it is trained in place.
@@ -74,6 +70,7 @@ def fit(
         out: The run's folder.
         config: The settings.
         loss: Replaces `default_loss`.
+        transforms: From a size to the transforms of training and validation; used where the settings have a size.
         resume: Go on from the last checkpoint in ``out``: same settings, model and data; the length may change.
         overwrite: Remove the run that ``out`` holds.
         metadata: Facts to keep beside the weights.
@@ -83,40 +80,95 @@ def fit(
 
     Raises:
         KeyboardInterrupt: After Ctrl-C; the last checkpoint is saved.
+        SystemExit: After SIGTERM, with code 143; the last checkpoint is saved.
         MissingFileError: If ``resume`` finds no checkpoint.
         InvalidArgumentError: If there are no samples, nothing is left to learn, the depth units of model and data
             differ, ``out`` holds a run, or the run to resume was made otherwise.
-        TrainingError: If the loss is not finite any more.
+        TrainingError: If the loss is not finite any more; ``bad_batch.json`` names the samples.
     """
     config = config or FitConfig()
     folder = RunFolder(Path(out))
-    _check_data(model, train, val, config)
-    with frozen(model, *config.freeze) if config.freeze else nullcontext():
-        _check_learners(model, config)
-        tasks = _tasks_afterwards(model, config)
-        record = describe(model, train, val, config, metadata or {})
-        record["model"]["tasks"] = tasks
+    phases = config.split_phases()
+    for phase in phases:
+        _check_data(model, train, val, phase)
+        _check_learners(model, phase)
+    record = describe(model, train, val, config, metadata or {})
+    record["model"]["tasks"] = _tasks_afterwards(model, phases)
+    lead = _is_lead()  # the other processes share its folder
+    if lead:
         folder.claim(record, resume, overwrite)
-        lightning.seed_everything(config.seed, verbose=False)
-        keep_freed_memory()
-        data = PairedFgBgDataModule(train, val, config.batch_size, config.num_workers, config.seed)
-        steps_per_epoch = len(data.train_dataloader())
-        steps = None if config.epochs is None else config.epochs * steps_per_epoch
-        progress = Progress(steps, None if config.minutes is None else 60 * config.minutes)
-        best = SaveModel(model, folder.model, {"fit": config.to_dict(), **(metadata or {})})
-        trainer = _trainer(config, folder, progress, best, steps_per_epoch)
-        folder.begin(record, train, val, resume)
-        if not resume:
+    lightning.seed_everything(config.seed, verbose=False)
+    keep_freed_memory()
+    steps, seconds = 0, 0.0
+    tasks = tuple(task for task in TASKS if any(task in phase.tasks for phase in phases))
+    for number, phase in enumerate(phases):
+        done = folder.finished_phase(number, phase) if resume else None
+        if done is None:
+            run = Phase(phase, number, len(phases), tasks, folder, steps, metadata or {})
+            begin = None if number or not lead else lambda: folder.begin(record, train, val, resume)
+            done = _run_phase(run, model, train, val, loss, transforms, resume, begin)
+        steps, seconds = done["steps"], seconds + done["seconds"]
+        model.load_weights(folder.model)
+        model.tasks = tuple(done["tasks"])
+    return FitResult(model.eval(), folder.path, steps, seconds)
+
+
+def _run_phase(
+    run: Phase,
+    model: DualHeadUNet,
+    train: Any,  # noqa: ANN401
+    val: Any,  # noqa: ANN401
+    loss: nn.Module | None,
+    transforms: Transforms,
+    resume: bool,
+    begin: Any,  # noqa: ANN401
+) -> dict[str, Any]:
+    """Trains one phase, and notes what came of it."""
+    config = run.config
+    with frozen(model, *config.freeze) if config.freeze else nullcontext():
+        tasks = _tasks_afterwards(model, (config,))
+        batch_size = config.batch_size
+        if batch_size == "auto":
+            from fgbgnet.training.batch_size import find_batch_size
+
+            batch_size = find_batch_size(model, _side(train, val, config), config)
+            config = replace(config, batch_size=batch_size)
+        data = PairedFgBgDataModule(
+            train, val, batch_size, config.num_workers, config.seed, make_stages(config, batch_size), transforms
+        )
+        lengths = [(data.steps_of(stage), stage.epochs) for stage in data.stages]
+        batches = None if config.minutes is not None else sum(n * epochs for n, epochs in lengths)
+        progress = Progress(batches, None if config.minutes is None else 60 * config.minutes)
+        trainer, kept = make_trainer(run, model, data, progress, lengths[0][0])
+        checkpoint = kept.last if resume and kept.last.is_file() else None
+        if begin is not None:
+            begin()
+        if checkpoint is None:
             _set_priors(model, train, config)
         model.tasks = tasks
         if not model.training:
             model.train()  # Lightning leaves the mode as it is
         model.to(memory_format=torch.channels_last)
-        _run(trainer, DualTaskModule(model, config, loss, progress), data, folder.last if resume else None)
-    if not math.isfinite(best.best):
-        raise TrainingError(f"the validation loss was never finite, so no model was saved; see {folder.metrics}")
-    model.load_weights(folder.model)
-    return FitResult(model.eval(), folder.path, trainer.global_step, progress.seconds_done)
+        steps = None if batches is None else sum(-(-n // config.accumulate) * epochs for n, epochs in lengths)
+        module = DualTaskModule(model, config, loss, progress, steps)
+        try:
+            if config.compile:
+                model.compile()
+            _run(trainer, module, data, checkpoint)
+        finally:
+            model._compiled_call_impl = None
+    if kept.best is None:
+        raise TrainingError(f"{config.monitor} was never finite, so no model was saved; see {run.folder.metrics}")
+    done = {
+        "tasks": list(tasks),
+        "steps": run.steps_before + trainer.global_step,
+        "seconds": progress.seconds_done,
+        "validation": kept.figures,
+    }
+    if trainer.is_global_zero:
+        run.folder.finish_phase(run.number, run.config, done)
+    trainer.strategy.barrier()  # nobody goes on to read what is not written yet
+    return done
 
 
 def _run(
@@ -132,6 +184,17 @@ def _run(
             raise
 
 
+def _is_lead() -> bool:
+    """Whether this is the first process, before there is a process group: launchers say it in the environment."""
+    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
+
+
+def _side(train: Any, val: Any, config: FitConfig) -> int:  # noqa: ANN401
+    if config.size is not None:
+        return config.size
+    return int(max(max(data[0]["fg_bg"].shape[-2:]) for data in (train, val)))
+
+
 def _check_data(model: DualHeadUNet, train: Any, val: Any, config: FitConfig) -> None:  # noqa: ANN401
     for name, data in (("train", train), ("val", val)):
         if data is None or len(data) == 0:
@@ -144,22 +207,22 @@ def _check_data(model: DualHeadUNet, train: Any, val: Any, config: FitConfig) ->
             )
 
 
-def _tasks_afterwards(model: DualHeadUNet, config: FitConfig) -> tuple[Task, ...]:
-    """What the model can be asked for after the run: a second phase adds its task to those learned before."""
-    if model.untrained:
-        return config.tasks
-    return tuple(task for task in TASKS if task in (*model.tasks, *config.tasks))
+def _tasks_afterwards(model: DualHeadUNet, phases: tuple[FitConfig, ...]) -> tuple[Task, ...]:
+    """What the model can be asked for after the run: a phase adds its task to those learned before."""
+    before = () if model.untrained else model.tasks
+    return tuple(task for task in TASKS if task in before or any(task in phase.tasks for phase in phases))
 
 
 def _check_learners(model: DualHeadUNet, config: FitConfig) -> None:
     """Every task that is trained must reach a parameter that learns."""
-    for task in config.tasks:
-        parts = [model.branches()[name] for name in ("shared", task)]
-        if not any(parameter.requires_grad for part in parts for parameter in part.parameters()):
-            raise InvalidArgumentError(
-                f"the task {task!r} is to be trained, but {model.frozen_branches} are frozen: "
-                "nothing is left to learn; freeze fewer branches"
-            )
+    with frozen(model, *config.freeze) if config.freeze else nullcontext():
+        for task in config.tasks:
+            parts = [model.branches()[name] for name in ("shared", task)]
+            if not any(parameter.requires_grad for part in parts for parameter in part.parameters()):
+                raise InvalidArgumentError(
+                    f"the task {task!r} is to be trained, but {model.frozen_branches} are frozen: "
+                    "nothing is left to learn; freeze fewer branches"
+                )
 
 
 def _set_priors(model: DualHeadUNet, data: Any, config: FitConfig) -> None:  # noqa: ANN401
@@ -170,52 +233,19 @@ def _set_priors(model: DualHeadUNet, data: Any, config: FitConfig) -> None:  # n
         return
     if hasattr(data, "set_epoch"):
         data.set_epoch(0)  # whatever was done with the data before, the same run starts alike
-    stride = max(1, len(data) // PRIOR_SAMPLES)
-    samples = [data[index] for index in range(0, len(data), stride)][:PRIOR_SAMPLES]
+    samples = _some(data, PRIOR_SAMPLES)
     share = float(torch.stack([sample["mask"].mean() for sample in samples]).mean())
     valid = torch.cat([sample["depth"][sample["depth_valid"]] for sample in samples])
     depth = float(valid.median()) if valid.numel() else 1.0
     model.set_priors(min(max(share, 0.01), 0.99) if "mask" in new else None, depth if "depth" in new else None)
 
 
-def _trainer(
-    config: FitConfig, folder: RunFolder, progress: Progress, best: SaveModel, steps_per_epoch: int
-) -> lightning.Trainer:
-    checkpoint = ModelCheckpoint(
-        folder.checkpoints, "best", monitor="val/loss", save_last=True, enable_version_counter=False
-    )
-    note_every = min(10, steps_per_epoch)
-    precision: Any = config.precision  # Lightning checks it against its own list
-    callbacks: list[Callback] = [
-        RunClock(progress),
-        ProgressLine(progress, config.batch_size),
-        LearningRateMonitor("step"),
-        MetricsFile(folder.metrics, config.tasks, note_every),
-        best,
-        checkpoint,
-        SaveOnInterrupt(folder.last),
-    ]
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    epochs_between = max(1, -(-MINIMUM_STEPS_BETWEEN_VALIDATIONS // steps_per_epoch))
-    try:
-        return lightning.Trainer(
-            accelerator=config.accelerator,
-            devices=1,  # the length of the run is counted for one process
-            precision=precision,
-            max_epochs=config.epochs or -1,
-            check_val_every_n_epoch=min(epochs_between, config.epochs or epochs_between),
-            gradient_clip_val=config.gradient_clip or None,
-            callbacks=callbacks,
-            logger=TensorBoardLogger(folder.path, "", "tensorboard"),
-            log_every_n_steps=note_every,
-            num_sanity_val_steps=0,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-    except (ValueError, RuntimeError, MisconfigurationException) as error:
-        raise InvalidArgumentError(
-            f"Lightning refuses precision={config.precision!r} with accelerator={config.accelerator!r}: {error}"
-        ) from error
+def _some(data: Any, count: int) -> list[Any]:  # noqa: ANN401
+    """Some samples, spread over a data set, or the first of one that is read in order."""
+    if not hasattr(data, "__getitem__"):
+        return [sample for sample, _ in zip(data, range(count), strict=False)]
+    stride = max(1, len(data) // count)
+    return [data[index] for index in range(0, len(data), stride)][:count]
 
 
 def _ignore_hints() -> None:

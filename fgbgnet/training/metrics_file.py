@@ -8,7 +8,9 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from fgbgnet.training.module import MONITORED_METRICS
+from fgbgnet.files import atomic_path
+from fgbgnet.training.checkpoints import survives_full_disk
+from fgbgnet.training.config import MONITORED_METRICS
 from fgbgnet.types import Task
 
 
@@ -22,10 +24,12 @@ class MetricsFile(Callback):
         path: The file.
         tasks: The tasks that are trained.
         every: Steps between two rows of the training.
+        steps_before: Steps of earlier phases, from which it counts on.
     """
 
-    def __init__(self, path: Path, tasks: Sequence[Task], every: int = 10) -> None:
+    def __init__(self, path: Path, tasks: Sequence[Task], every: int = 10, steps_before: int = 0) -> None:
         self.path = path
+        self.steps_before = steps_before
         self.every = every
         losses = ["loss", *(f"{task}_loss" for task in tasks)]
         metrics = [f"{task}_{name}" for task in tasks for name in MONITORED_METRICS[task]]
@@ -34,11 +38,14 @@ class MetricsFile(Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Keeps the rows up to the step from which the run goes on, none in a new run."""
+        if not trainer.is_global_zero:
+            return
         kept: list[dict[str, str]] = []
-        if trainer.global_step and self.path.is_file():
+        steps = self.steps_before + trainer.global_step
+        if steps and self.path.is_file():
             with self.path.open(newline="") as file:
-                kept = [row for row in csv.DictReader(file) if int(row["step"]) <= trainer.global_step]
-        with self.path.open("w", newline="") as file:
+                kept = [row for row in csv.DictReader(file) if int(row["step"]) <= steps]
+        with atomic_path(self.path) as path, path.open("w", newline="") as file:
             writer = csv.DictWriter(file, ["epoch", "step", *self.train_names, *self.val_names], extrasaction="ignore")
             writer.writeheader()
             writer.writerows(kept)
@@ -65,8 +72,11 @@ class MetricsFile(Callback):
         if not trainer.is_global_zero:
             return
         figures = {name: trainer.callback_metrics[name] for name in names if name in trainer.callback_metrics}
-        row = {"epoch": str(trainer.current_epoch), "step": str(trainer.global_step), **values}
+        row = {"epoch": str(trainer.current_epoch), "step": str(self.steps_before + trainer.global_step), **values}
         row |= {name: f"{torch.as_tensor(value).item():.6g}" for name, value in figures.items()}
+        survives_full_disk("a row of metrics.csv was not written", lambda: self._write(row))
+
+    def _write(self, row: dict[str, str]) -> None:
         with self.path.open("a", newline="") as file:
             csv.DictWriter(file, ["epoch", "step", *self.train_names, *self.val_names]).writerow(row)
 

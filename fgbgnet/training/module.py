@@ -6,14 +6,13 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from fgbgnet.errors import TrainingError
-from fgbgnet.losses import DepthLoss, DualTaskLoss
+from fgbgnet.errors import NonFiniteLossError
+from fgbgnet.losses import DualTaskLoss, depth_consistency_loss, make_loss
 from fgbgnet.metrics import DepthMetrics, MaskMetrics, depth_protocol
-from fgbgnet.training.config import FitConfig
-from fgbgnet.training.schedule import Progress, one_cycle
+from fgbgnet.training.config import MONITORED_METRICS, FitConfig
+from fgbgnet.training.optimizers import advance, make_optimizer, make_scheduler
+from fgbgnet.training.schedule import RunShare, TrainerShare
 from fgbgnet.types import DepthUnit
-
-MONITORED_METRICS = {"mask": ("iou", "f1"), "depth": ("rmse", "abs_rel", "d1")}
 
 
 class DualTaskModule(lightning.LightningModule):
@@ -21,9 +20,10 @@ class DualTaskModule(lightning.LightningModule):
 
     Args:
         model: A `fgbgnet.DualHeadUNet`, or a module that is called alike.
-        config: The settings; `FitConfig` by default.
+        config: The settings of one phase; `FitConfig` by default.
         loss: Called with (outputs, batch), returns ``"total"`` and the tasks' losses; `default_loss` by default.
         progress: What the learning rate follows; steps of the trainer by default.
+        steps: Optimiser steps of the run, for schedules that count; the trainer's estimate by default.
     """
 
     def __init__(
@@ -31,12 +31,14 @@ class DualTaskModule(lightning.LightningModule):
         model: nn.Module,
         config: FitConfig | None = None,
         loss: nn.Module | None = None,
-        progress: Progress | None = None,
+        progress: RunShare | None = None,
+        steps: int | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.settings = config or FitConfig()
         self.progress = progress
+        self.steps = steps
         unit: DepthUnit = getattr(model, "depth_unit", "relative")
         self.loss = loss or default_loss(self.settings, unit)
         metrics = {"mask": MaskMetrics(), "depth": DepthMetrics(**depth_protocol(unit))}  # as `evaluate` scores
@@ -50,13 +52,29 @@ class DualTaskModule(lightning.LightningModule):
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Loss of a batch."""
-        loss = self._losses(batch, self(batch["bg"], batch["fg_bg"]), "train")
+        outputs = self(batch["bg"], batch["fg_bg"])
+        loss = self._losses(batch, outputs, "train")
+        if self.settings.consistency and "depth" in outputs:
+            loss = loss + self.settings.consistency * self._inconsistency(batch, outputs)
         if not torch.isfinite(loss):
-            raise TrainingError(
+            raise NonFiniteLossError(
                 f"the loss is {loss.item()} at step {self.global_step}, for the samples {', '.join(batch['id'])}; "
-                "lower the learning rate, clip the gradient, or look at these samples"
+                "lower the learning rate, clip the gradient, or look at these samples",
+                batch["id"],
             )
         return loss
+
+    def _inconsistency(self, batch: dict[str, Any], outputs: dict[str, Tensor]) -> Tensor:
+        empty = self.model(batch["bg"], batch["bg"], tasks=("depth",))["depth"]
+        loss: Tensor = depth_consistency_loss(outputs["depth"], empty, batch["mask"], batch["bg"], batch["fg_bg"])
+        self.log("train/consistency_loss", loss.detach(), batch_size=len(batch["id"]))
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Tells weightings that go by epochs."""
+        end_epoch = getattr(getattr(self.loss, "balance", None), "end_epoch", None)
+        if end_epoch is not None:
+            end_epoch()
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Loss and metrics of a batch."""
@@ -71,8 +89,8 @@ class DualTaskModule(lightning.LightningModule):
         """Logs the metrics of the whole validation set."""
         for task, metric in self.val_metrics.items():
             values = metric.compute()
-            for name in MONITORED_METRICS[task]:
-                self.log(f"val/{task}_{name}", torch.as_tensor(values[name], dtype=torch.float32), sync_dist=True)
+            for name in MONITORED_METRICS[task]:  # type: ignore[index]
+                self.log(f"val/{task}_{name}", torch.as_tensor(values[name], dtype=torch.float32))
             metric.reset()
 
     def _losses(self, batch: dict[str, Any], outputs: dict[str, Tensor], stage: str) -> Tensor:
@@ -90,40 +108,48 @@ class DualTaskModule(lightning.LightningModule):
         return losses["total"]
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's own union
-        """The optimiser over what is not frozen, and the one-cycle schedule over the run."""
-        config = self.settings
-        groups = _parameter_groups(self.model, config.weight_decay)
-        optimizer: torch.optim.Optimizer
-        if config.optimizer == "adamw":
-            optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
-        else:
-            optimizer = torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: one_cycle(self._share(), config.warmup))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        """The optimiser over what is not frozen, and its schedule."""
+        optimizer = make_optimizer(self.model, self.loss, self.settings)
+        progress, steps = self.progress, self.steps
+        if progress is None:
+            progress, steps = TrainerShare(self.trainer), int(self.trainer.estimated_stepping_batches)
+        self.progress = progress
+        scheduler = make_scheduler(optimizer, self.settings, progress, steps)
+        plateau = {
+            "scheduler": scheduler,
+            "monitor": self.settings.monitor,
+            "interval": "epoch",
+            "frequency": self.trainer.check_val_every_n_epoch,
+        }
+        stepwise = {"scheduler": scheduler, "interval": "step"}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": plateau if self.settings.lr_schedule == "plateau" else stepwise,
+        }
 
-    def _share(self) -> float:
-        if self.progress is not None:
-            return self.progress.share
-        return min(1.0, self.global_step / max(1, int(self.trainer.estimated_stepping_batches)))
+    def lr_scheduler_step(self, scheduler: Any, metric: Any | None) -> None:  # noqa: ANN401 - Lightning's own union
+        """Moves the schedule by a step, or by a validation's figure."""
+        if metric is not None:
+            scheduler.step(metric)
+        elif self.progress is not None:
+            advance(scheduler, self.progress)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Leaves out the length that a schedule had: a run may go on for longer."""
+        for state in checkpoint["lr_schedulers"]:
+            for name in ("total_steps", "_schedule_phases"):
+                state.pop(name, None)
 
 
 def default_loss(config: FitConfig, depth_unit: DepthUnit) -> DualTaskLoss:
-    """`DualTaskLoss` with the weights of the settings and a depth loss that suits the unit.
+    """The loss that the settings describe, see `fgbgnet.losses.make_loss`.
 
-    Metres span orders of magnitude, so they are compared as logarithms: an error of a tenth counts alike near and far.
-    Relative depth spans [0, 1] with true zeros, so it is compared as it is.
+    Args:
+        config: The settings of one phase.
+        depth_unit: That of the model.
     """
-    depth = DepthLoss(space="log" if depth_unit == "metres" else "linear")
-    return DualTaskLoss(depth=depth, weights={"mask": config.mask_weight, "depth": config.depth_weight})
+    weights = {"mask": config.mask_weight, "depth": config.depth_weight}
+    return make_loss(config.mask_loss, config.depth_loss, weights, config.balance, depth_unit, config.seed)
 
 
-def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weights decay; biases and normalisation layers, which have one dimension, do not."""
-    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return [
-        {"params": [p for p in learning if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-
-
-__all__ = ["MONITORED_METRICS", "DualTaskModule", "default_loss"]
+__all__ = ["DualTaskModule", "default_loss"]

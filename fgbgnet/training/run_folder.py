@@ -10,10 +10,17 @@ from fgbgnet.errors import InvalidArgumentError, MissingFileError
 from fgbgnet.files import write_json
 from fgbgnet.models import DualHeadUNet, frozen_branches
 from fgbgnet.training.config import FitConfig
+from fgbgnet.types import TASKS
 
 # What may differ when a run goes on: its length, and where and how fast it is computed.
-_FREE_SETTINGS = ("epochs", "minutes", "num_workers", "accelerator")
-_CONTENT = ("checkpoints", "model", "tensorboard", "config.json", "metrics.csv", "train.csv", "val.csv")
+_FREE_SETTINGS = (
+    "epochs", "minutes", "num_workers", "accelerator", "devices", "num_nodes", "strategy", "compile", "patience",
+    "checkpoint_minutes", "keep_checkpoints", "pictures",
+)  # fmt: skip
+_CONTENT = (
+    "checkpoints", "model", "tensorboard", "pictures", "config.json", "phases.json", "metrics.csv", "curves.png",
+    "train.csv", "val.csv", "bad_batch.json",
+)  # fmt: skip
 
 
 class RunFolder:
@@ -26,10 +33,30 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoints = path / "checkpoints"
-        self.last = self.checkpoints / "last.ckpt"
         self.model = path / "model"
         self.metrics = path / "metrics.csv"
         self.record = path / "config.json"
+        self.phases = path / "phases.json"
+
+    def checkpoints_of(self, phase: int, phases: int) -> Path:
+        """Where the checkpoints of a phase go."""
+        return self.checkpoints if phases == 1 else self.checkpoints / f"phase_{phase + 1}"
+
+    def finished_phase(self, phase: int, config: FitConfig) -> dict[str, Any] | None:
+        """What came of a phase; None if it has not ended, or is to be longer now."""
+        finished = self._finished()
+        done = finished[phase] if phase < len(finished) else None
+        return done if done is not None and done["length"] == _length(config) else None
+
+    def finish_phase(self, phase: int, config: FitConfig, done: dict[str, Any]) -> None:
+        """Notes that a phase has ended."""
+        write_json(self.phases, [*self._finished()[:phase], {"length": _length(config), **done}])
+
+    def _finished(self) -> list[dict[str, Any]]:
+        if not self.phases.is_file():
+            return []
+        finished: list[dict[str, Any]] = json.loads(self.phases.read_text(encoding="utf-8"))
+        return finished
 
     def claim(self, record: dict[str, Any], resume: bool, overwrite: bool) -> None:
         """Takes the folder for a run, or makes sure that the run there is the same one. Writes nothing yet.
@@ -48,8 +75,8 @@ class RunFolder:
             raise InvalidArgumentError(f"{self.path} is a file; expected the folder of a run")
         there = [name for name in _CONTENT if (self.path / name).exists()]
         if resume:
-            if not self.last.is_file():
-                raise MissingFileError(f"nothing to resume: no checkpoint at {self.last}")
+            if not any(self.checkpoints.glob("**/last.ckpt")):
+                raise MissingFileError(f"nothing to resume: no last.ckpt in {self.checkpoints}")
             self._compare(record)
         elif there and not self.record.is_file():
             raise InvalidArgumentError(
@@ -93,10 +120,16 @@ class RunFolder:
             )
 
 
+def _length(config: FitConfig) -> dict[str, Any]:
+    settings = config.to_dict()
+    return {name: settings[name] for name in ("epochs", "minutes", "sizes")}
+
+
 def describe(model: DualHeadUNet, train: Any, val: Any, config: FitConfig, metadata: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401
     """Everything that makes a run what it is, as plain types."""
     data = {f"{side}_{key}": value for side, d in (("train", train), ("val", val)) for key, value in _of(d).items()}
-    settings = {**config.to_dict(), "freeze": list(frozen_branches(model))}  # however they came to be frozen
+    frozen = {*frozen_branches(model), *config.freeze}  # however they come to be frozen
+    settings = {**config.to_dict(), "freeze": [name for name in ("shared", *TASKS) if name in frozen]}
     return {"fit": settings, "model": model.config, "data": data, "metadata": metadata}
 
 

@@ -2,13 +2,43 @@
 
 import math
 import time
+from typing import Any, Protocol
+
+
+class RunShare(Protocol):
+    """What a learning rate follows."""
+
+    @property
+    def seconds(self) -> float | None:
+        """Length of a run that is bounded by time; None for others."""
+
+    @property
+    def share(self) -> float:
+        """0 at the start of a run, 1 at its end."""
+
+
+class TrainerShare:
+    """The share of a run by the steps of a Lightning trainer.
+
+    Args:
+        trainer: The trainer.
+    """
+
+    def __init__(self, trainer: Any) -> None:  # noqa: ANN401 - without importing Lightning here
+        self.trainer = trainer
+        self.seconds: float | None = None
+
+    @property
+    def share(self) -> float:
+        """0 at the start of a run, 1 at its end."""
+        return float(min(1.0, self.trainer.global_step / max(1, int(self.trainer.estimated_stepping_batches))))
 
 
 class Progress:
     """The share of a run that is done, by steps or by wall-clock time; it survives a resume.
 
     Args:
-        steps: Length of the run in optimiser steps, or None.
+        steps: Length of the run in batches, or None.
         seconds: Length of the run in seconds, or None. Exactly one of the two is given.
 
     >>> progress = Progress(steps=10)
@@ -27,6 +57,10 @@ class Progress:
     def start(self) -> None:
         """Starts the clock."""
         self._started = time.monotonic()
+
+    def set_seconds(self, seconds: float) -> None:
+        """Sets the clock, to that of another process."""
+        self._seconds_before, self._started = seconds, time.monotonic()
 
     @property
     def seconds_done(self) -> float:
@@ -63,17 +97,18 @@ class Progress:
         self._seconds_before = float(state["seconds_done"])
 
 
-def one_cycle(share: float, warmup: float, start: float = 0.04) -> float:
+def warm_cosine(share: float, warmup: float, start: float = 0.04, fall: bool = True) -> float:
     """Factor of the highest learning rate after a share of the run.
 
-    Linear from ``start`` to 1 during the warm-up, then along a cosine to 0 (Smith and Topin, 2019).
+    Linear from ``start`` to 1 during the warm-up, then along a cosine to 0 (Loshchilov and Hutter, SGDR, 2017, without
+    restarts), or 1 to the end if it does not ``fall``.
 
-    >>> [round(one_cycle(share, warmup=0.5), 2) for share in (0, 0.25, 0.5, 0.75, 1)]
+    >>> [round(warm_cosine(share, warmup=0.5), 2) for share in (0, 0.25, 0.5, 0.75, 1)]
     [0.04, 0.52, 1.0, 0.5, 0.0]
     """
     if share < warmup:
         return start + (1 - start) * share / warmup
-    return 0.5 * (1 + math.cos(math.pi * (share - warmup) / (1 - warmup)))
+    return 0.5 * (1 + math.cos(math.pi * (share - warmup) / (1 - warmup))) if fall else 1.0
 
 
-__all__ = ["Progress", "one_cycle"]
+__all__ = ["Progress", "RunShare", "TrainerShare", "warm_cosine"]

@@ -1,5 +1,7 @@
 import csv
 import json
+import os
+import signal
 
 import pytest
 import torch
@@ -8,8 +10,8 @@ from torch import nn
 from fgbgnet.data import Manifest, PairedFgBgDataset, eval_transform, seeded_split, train_transform
 from fgbgnet.errors import InvalidArgumentError, MissingFileError, TrainingError
 from fgbgnet.models import DualHeadUNet, freeze_branch
-from fgbgnet.training import FitConfig, fit, fitting
-from fgbgnet.training.callbacks import RunClock
+from fgbgnet.training import FitConfig, fit
+from fgbgnet.training.run_state import RunClock
 
 FAST = {"batch_size": 4, "accelerator": "cpu", "learning_rate": 5e-3}
 
@@ -35,7 +37,11 @@ def test_a_run_leaves_what_it_promises(data, tmp_path):
     assert result.model is model
     assert not model.training
     assert result.steps == 2 * (len(data[0]) // 4)
-    assert sorted(p.name for p in (folder / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
+    assert sorted(p.name for p in (folder / "checkpoints").iterdir()) == [
+        "best.ckpt",
+        "last.ckpt",
+        "step_00000006.ckpt",
+    ]
     again = DualHeadUNet.from_pretrained(folder)
     assert all(torch.equal(tensor, again.state_dict()[key]) for key, tensor in model.state_dict().items())
     facts = json.loads((folder / "model" / "config.json").read_text())["metadata"]
@@ -68,7 +74,7 @@ def test_the_same_seed_gives_the_same_weights(data, tmp_path):
 
 def test_resume_after_an_epoch_equals_one_run(data, tmp_path, monkeypatch):
     """Four epochs at once = four epochs of which the last two come from a checkpoint."""
-    config = FitConfig(epochs=4, **FAST)
+    config = FitConfig(epochs=4, validations=1, **FAST)
     whole = fit(network(), *data, tmp_path / "whole", config).model
 
     class PowerCutError(RuntimeError):
@@ -81,7 +87,6 @@ def test_resume_after_an_epoch_equals_one_run(data, tmp_path, monkeypatch):
             raise PowerCutError
         original(self, trainer, *args)
 
-    monkeypatch.setattr(fitting, "MINIMUM_STEPS_BETWEEN_VALIDATIONS", 1)
     with monkeypatch.context() as patch:
         patch.setattr(RunClock, "on_train_batch_end", cut)
         with pytest.raises(PowerCutError):
@@ -95,7 +100,7 @@ def test_resume_after_an_epoch_equals_one_run(data, tmp_path, monkeypatch):
 
 def test_interruption_saves_a_checkpoint(data, tmp_path, monkeypatch):
     def interrupt(self, trainer, *args):
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(RunClock, "on_train_batch_end", interrupt)
     with pytest.raises(KeyboardInterrupt):

@@ -1,19 +1,19 @@
 import pytest
 
 from fgbgnet.errors import InvalidArgumentError, UnknownNameError
-from fgbgnet.training import FitConfig, Progress, one_cycle, schedule
+from fgbgnet.training import FitConfig, Progress, schedule, warm_cosine
 
 
-def test_one_cycle_rises_then_falls():
+def test_the_rate_rises_then_falls():
     shares = [i / 100 for i in range(101)]
-    rates = [one_cycle(share, warmup=0.2) for share in shares]
+    rates = [warm_cosine(share, warmup=0.2) for share in shares]
     peak = rates.index(max(rates))
     assert rates[peak] == pytest.approx(1)
     assert shares[peak] == 0.2
     assert rates[: peak + 1] == sorted(rates[: peak + 1])
     assert rates[peak:] == sorted(rates[peak:], reverse=True)
     assert rates[-1] == pytest.approx(0)
-    assert one_cycle(0, warmup=0) == 1
+    assert warm_cosine(0, warmup=0) == 1
 
 
 def test_progress_by_time_goes_on_after_a_resume(monkeypatch):

@@ -1,0 +1,203 @@
+"""Checkpoints that are whole or not there, few enough to fit on the disk, and never the cause of an end."""
+
+import io
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_warn
+
+from fgbgnet.errors import FgBgWarning
+from fgbgnet.files import atomic_path, is_full_disk, write_bytes
+from fgbgnet.models import DualHeadUNet
+from fgbgnet.training.optimizers import is_higher_better
+
+
+def survives_full_disk(what: str, write: Callable[[], object]) -> bool:
+    """Writes something; a full disk is told about and does not end the run.
+
+    Args:
+        what: What is written, and what is there instead, for the message.
+        write: Writes it whole or not at all.
+
+    Returns:
+        Whether it was written.
+    """
+    try:
+        write()
+    except OSError as error:
+        if not is_full_disk(error):
+            raise
+        rank_zero_warn(f"the disk is full: {what}; make room, training goes on", category=FgBgWarning)
+        return False
+    return True
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint to a temporary file, synchronises it, and renames it; a full disk leaves the former one."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:  # noqa: ANN401
+        """Writes a checkpoint."""
+        buffer = io.BytesIO()  # torch's own writer turns a full disk into an error without a number
+        torch.save(checkpoint, buffer)
+        kept = "the former one is kept" if Path(path).is_file() else "there is none yet"
+        survives_full_disk(
+            f"the checkpoint {Path(path).name} of step {checkpoint.get('global_step')} was not written, {kept}",
+            lambda: write_bytes(path, buffer.getvalue()),
+        )
+
+    def load_checkpoint(
+        self,
+        path: Any,  # noqa: ANN401
+        map_location: Any = lambda storage, _: storage,  # noqa: ANN401
+        weights_only: bool | None = None,
+    ) -> dict[str, Any]:
+        """Reads a checkpoint of one's own run: it holds random states, which are no tensors."""
+        checkpoint: dict[str, Any] = torch.load(path, map_location, weights_only=False)
+        return checkpoint
+
+
+class KeepCheckpoints(Callback):
+    """Writes ``last.ckpt`` from time to time and after every epoch, ``best.ckpt``, and keeps some older ones.
+
+    The older ones, ``step_00001200.ckpt``, are links to what ``last.ckpt`` was after a validation. A validation that is
+    better than all before also writes the model folder.
+
+    Args:
+        folder: Where checkpoints go.
+        minutes: Time between two writes of ``last.ckpt``.
+        keep: How many older ones are kept.
+        monitor: The figure that the best is chosen by.
+        model: The bare model.
+        model_folder: Where the best one goes.
+        metadata: Facts to keep beside its weights.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        minutes: float,
+        keep: int,
+        monitor: str,
+        model: DualHeadUNet,
+        model_folder: Path,
+        metadata: Mapping[str, Any],
+    ) -> None:
+        self.folder = folder
+        self.seconds = 60 * minutes
+        self.keep = keep
+        self.monitor = monitor
+        self.model = model
+        self.model_folder = model_folder
+        self.metadata = dict(metadata)
+        self.best: float | None = None
+        self.figures: dict[str, float] = {}
+        """Of the best validation."""
+        self._improved = self._validated = False
+        self._written = time.monotonic()
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint to resume from."""
+        return self.folder / "last.ckpt"
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Starts the clock."""
+        self._written = time.monotonic()
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *args: Any) -> None:  # noqa: ANN401 - a hook
+        """Writes the last checkpoint when it is time. At the end of an epoch validation comes first."""
+        if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+            return
+        if trainer.strategy.reduce_boolean_decision(time.monotonic() - self._written >= self.seconds, all=False):
+            self.save_last(trainer)
+
+    def save_last(self, trainer: lightning.Trainer) -> None:
+        """Writes the last checkpoint now; all processes call it together."""
+        trainer.save_checkpoint(self.last)
+        self._written = time.monotonic()
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Writes the model if it is the best so far: here averaged weights are in place."""
+        if trainer.sanity_checking:
+            return
+        self._validated = True
+        figures = {name: float(v) for name, v in trainer.callback_metrics.items() if name.startswith("val/")}
+        value = figures.get(self.monitor, float("nan"))
+        sign = -1 if is_higher_better(self.monitor) else 1
+        self._improved = (
+            value == value and abs(value) != float("inf") and (self.best is None or sign * value < sign * self.best)
+        )
+        if self._improved:
+            self.best, self.figures = value, {n: v for n, v in figures.items() if v == v and abs(v) != float("inf")}
+            if trainer.is_global_zero:
+                self._save_model(trainer)
+
+    def _save_model(self, trainer: lightning.Trainer) -> None:
+        facts = {**self.metadata, "epoch": trainer.current_epoch, "step": trainer.global_step}
+        facts["validation"] = self.figures
+        kept = "the best one before is kept" if self.model_folder.is_dir() else "there is none yet"
+        survives_full_disk(
+            f"the model of step {trainer.global_step} was not written, {kept}",
+            lambda: self.model.save_pretrained(self.model_folder, metadata=facts),
+        )
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Writes the last checkpoint, and links to it."""
+        self.save_last(trainer)
+        if self._validated and trainer.is_global_zero and self.last.is_file():
+            if self.keep:
+                self._link(self.folder / f"step_{trainer.global_step:08}.ckpt")
+                for old in sorted(self.folder.glob("step_*.ckpt"))[: -self.keep]:
+                    old.unlink()
+            if self._improved:
+                self._link(self.folder / "best.ckpt")
+        self._improved = self._validated = False
+
+    def _link(self, path: Path) -> None:
+        """Another name for the last checkpoint, which takes no room until the last one is replaced."""
+
+        def write() -> None:
+            with atomic_path(path) as temporary:
+                try:
+                    temporary.hardlink_to(self.last)
+                except OSError:  # a file system without links
+                    shutil.copyfile(self.last, temporary)
+
+        survives_full_disk(f"{path.name} was not written", write)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"best": self.best, "figures": self.figures}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on from a checkpoint."""
+        self.best, self.figures = state_dict["best"], state_dict["figures"]
+
+
+def disk_bound(model: torch.nn.Module, optimizer: str, ema: bool, keep: int) -> tuple[int, int]:
+    """The most that a run's checkpoints and models take on the disk.
+
+    Args:
+        model: What is trained.
+        optimizer: "adamw" keeps two numbers for each weight that learns, "sgd" one.
+        ema: Whether averaged weights are kept.
+        keep: Older checkpoints that are kept.
+
+    Returns:
+        Bytes in all, and of one checkpoint.
+    """
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+    learning = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
+    checkpoint = weights + learning * (2 if optimizer == "adamw" else 1) + (weights if ema else 0)
+    # The last, the best, the older ones, and the one that is being written; the model, and the one being written.
+    return (3 + keep) * checkpoint + 2 * weights, checkpoint
+
+
+__all__ = ["AtomicCheckpointIO", "KeepCheckpoints", "disk_bound", "survives_full_disk"]

@@ -1,0 +1,174 @@
+"""The trainer of a phase, with everything that happens around its steps."""
+
+import logging
+import os
+import shutil
+from dataclasses import dataclass
+from typing import Any
+
+import lightning
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+
+from fgbgnet.errors import FgBgWarning, InvalidArgumentError
+from fgbgnet.models import DualHeadUNet
+from fgbgnet.training.bad_batch import NameBadBatch
+from fgbgnet.training.checkpoints import AtomicCheckpointIO, KeepCheckpoints, disk_bound
+from fgbgnet.training.config import FitConfig
+from fgbgnet.training.datamodule import PairedFgBgDataModule
+from fgbgnet.training.ema import AverageWeights
+from fgbgnet.training.metrics_file import MetricsFile
+from fgbgnet.training.optimizers import is_higher_better
+from fgbgnet.training.progress_line import ProgressLine
+from fgbgnet.training.run_folder import RunFolder
+from fgbgnet.training.run_state import RunClock, RunState
+from fgbgnet.training.schedule import Progress
+from fgbgnet.training.signals import StopOnSignal
+from fgbgnet.types import TASKS, Task
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase of a run.
+
+    Attributes:
+        config: Its settings.
+        number: From 0.
+        count: How many there are.
+        tasks: Those of all phases.
+        folder: Of the run.
+        steps_before: Optimiser steps of the phases before.
+        metadata: Facts to keep beside the weights.
+    """
+
+    config: FitConfig
+    number: int
+    count: int
+    tasks: tuple[Task, ...]
+    folder: RunFolder
+    steps_before: int
+    metadata: dict[str, Any]
+
+
+def make_trainer(
+    run: Phase, model: DualHeadUNet, data: PairedFgBgDataModule, progress: Progress, steps_per_epoch: int
+) -> tuple[lightning.Trainer, KeepCheckpoints]:
+    """The trainer of a phase, and what writes its checkpoints.
+
+    Args:
+        run: The phase.
+        model: The bare model.
+        data: What it is trained on.
+        progress: The clock of the phase.
+        steps_per_epoch: Batches of its first epoch.
+    """
+    config = run.config
+    facts = {"fit": config.to_dict(), **run.metadata}
+    kept = KeepCheckpoints(
+        run.folder.checkpoints_of(run.number, run.count),
+        config.checkpoint_minutes,
+        config.keep_checkpoints,
+        config.monitor,
+        model,
+        run.folder.model,
+        facts,
+    )
+    note_every = min(10, steps_per_epoch)
+    epochs = sum(stage.epochs for stage in data.stages) if config.minutes is None else None
+    epochs_between = max(1, -(-config.validations // steps_per_epoch))
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    precision: Any = config.precision  # Lightning checks it against its own list
+    try:
+        trainer = lightning.Trainer(
+            accelerator=config.accelerator,
+            devices=config.devices if config.devices != "auto" or config.strategy != "auto" else _one_or_all(config),
+            num_nodes=config.num_nodes,
+            strategy=_strategy(config, model),
+            sync_batchnorm=config.sync_batchnorm,
+            use_distributed_sampler=False,  # loaders share the samples themselves, without doubles
+            precision=precision,
+            max_epochs=epochs or -1,
+            check_val_every_n_epoch=min(epochs_between, epochs or epochs_between),
+            reload_dataloaders_every_n_epochs=int(len(data.stages) > 1),
+            accumulate_grad_batches=config.accumulate,
+            gradient_clip_val=config.gradient_clip or None,
+            callbacks=_callbacks(run, model, data, progress, kept, note_every),
+            plugins=[AtomicCheckpointIO()],
+            logger=TensorBoardLogger(run.folder.path, "", "tensorboard"),
+            log_every_n_steps=note_every,
+            num_sanity_val_steps=0,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+    except (ValueError, RuntimeError, MisconfigurationException) as error:
+        raise InvalidArgumentError(
+            f"Lightning refuses precision={config.precision!r} with accelerator={config.accelerator!r}, "
+            f"devices={config.devices!r}, strategy={config.strategy!r}: {error}"
+        ) from error
+    _tell_disk(run, model)
+    return trainer, kept
+
+
+def _callbacks(
+    run: Phase,
+    model: DualHeadUNet,
+    data: PairedFgBgDataModule,
+    progress: Progress,
+    kept: KeepCheckpoints,
+    note_every: int,
+) -> list[Callback]:
+    """In the order in which they act: what counts, what shows, what ends a run early, what saves, what leaves."""
+    config = run.config
+    average: list[Callback] = [AverageWeights(model, config.ema)] if config.ema else []
+    patience: list[Callback] = []
+    if config.patience is not None:
+        mode = "max" if is_higher_better(config.monitor) else "min"
+        patience.append(EarlyStopping(config.monitor, patience=config.patience, mode=mode, strict=False))
+    return [
+        RunClock(progress),
+        ProgressLine(progress, f"phase {run.number + 1}/{run.count}" if run.count > 1 else ""),
+        LearningRateMonitor("step"),
+        MetricsFile(run.folder.metrics, run.tasks, note_every, run.steps_before),
+        *patience,
+        NameBadBatch(run.folder.path),
+        *average,
+        RunState(data),
+        kept,
+        StopOnSignal(kept),
+    ]
+
+
+def _one_or_all(config: FitConfig) -> int | str:
+    """A single device unless several are asked for or a launcher started several processes."""
+    return "auto" if "LOCAL_RANK" in os.environ else 1
+
+
+def _strategy(config: FitConfig, model: DualHeadUNet) -> Any:  # noqa: ANN401 - a name or an object
+    """DDP looks for parameters without a gradient where a branch that could learn is not computed."""
+    idle = [name for name in TASKS if name not in config.tasks and name not in model.frozen_branches]
+    return DDPStrategy(find_unused_parameters=True) if config.strategy == "ddp" and idle else config.strategy
+
+
+def _tell_disk(run: Phase, model: DualHeadUNet) -> None:
+    """Says before the start how much room a run takes at most."""
+    config, path = run.config, run.folder.path
+    total, one = disk_bound(model, config.optimizer, config.ema > 0, config.keep_checkpoints)
+    rank_zero_info(
+        f"{path} takes at most {total / 1e6:.0f} MB: up to {3 + config.keep_checkpoints} checkpoints of "
+        f"{one / 1e6:.1f} MB and the best model"
+    )
+    place = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(place).free
+    if free < total:
+        rank_zero_warn(
+            f"{path} may take {total / 1e6:.0f} MB, but only {free / 1e6:.0f} MB are free; make room, or keep fewer "
+            "checkpoints",
+            category=FgBgWarning,
+        )
+
+
+__all__ = ["Phase", "make_trainer"]
