@@ -4,12 +4,18 @@ import inspect
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import NoReturn
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 
 from fgbgnet.commands import COMMANDS
 from fgbgnet.errors import FgBgError, OutputError, TrainingError
+from fgbgnet.training.config import FitConfig
+from fgbgnet.training.recipes import find_recipe
+
+SETTINGS = "fit"
+"""The parameter of commands whose options are those of `FitConfig`."""
 
 
 class _Parser(ArgumentParser):
@@ -35,7 +41,10 @@ def run(argv: Sequence[str] | None = None) -> int:
         130; a failure raises, which exits with 1.
     """
     set_parsing_settings(docstring_parse_attribute_docstrings=False)
-    arguments = _normalized(sys.argv[1:] if argv is None else argv)
+    try:
+        arguments = _normalized(sys.argv[1:] if argv is None else argv)
+    except FgBgError as error:  # a recipe that does not exist
+        _fail(str(error))
     parser = _build_parser()
     if not arguments:
         parser.print_help()
@@ -44,6 +53,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     options = parsed[parsed.subcommand].as_dict()
     options.pop("config", None)
     try:
+        if _has_settings(parsed.subcommand):
+            settings = {field.name: options.pop(field.name) for field in fields(FitConfig)}
+            options[SETTINGS] = FitConfig(**settings)
         return COMMANDS[parsed.subcommand](**options) or 0
     except (TrainingError, OutputError) as error:
         print(f"fgbgnet: failed: {error}", file=sys.stderr)
@@ -68,7 +80,9 @@ def _build_parser() -> ArgumentParser:
         short = f"The first option can stand bare: `fgbgnet {name} {first.upper()}`." if first else ""
         command = _Parser(description=" ".join(f"{summary} {details} {short}".split()))
         command.add_argument("--config", action="config", help="YAML file with any of the options below")
-        command.add_function_arguments(function, as_group=False, fail_untyped=True)
+        command.add_function_arguments(function, as_group=False, fail_untyped=True, skip={SETTINGS})
+        if _has_settings(name):
+            command.add_class_arguments(FitConfig, as_group=False, fail_untyped=True)
         commands.add_subcommand(name, command, help=summary.split(":")[0])
     return parser
 
@@ -86,7 +100,8 @@ def _normalized(arguments: Sequence[str]) -> list[str]:
     ['train', '--data', 'data.csv', '--out', 'runs/x']
     """
     arguments = _with_first_named(arguments)
-    switches = {f"--{name}" for f in COMMANDS.values() for name, kind in f.__annotations__.items() if kind is bool}
+    annotated = [f.__annotations__ for f in COMMANDS.values()] + [FitConfig.__annotations__]
+    switches = {f"--{name}" for names in annotated for name, kind in names.items() if kind is bool}
     spelled: list[str] = []
     for argument in arguments:
         if spelled and spelled[-1] in switches and argument.startswith("--"):
@@ -94,7 +109,42 @@ def _normalized(arguments: Sequence[str]) -> list[str]:
         argument = re.sub(r"^--[a-z][a-z-]*", lambda flag: "--" + flag[0][2:].replace("-", "_"), argument)
         off = argument.replace("--no_", "--", 1)
         spelled += [off, "false"] if argument != off and off in switches else [argument]
-    return [*spelled, "true"] if spelled and spelled[-1] in switches else spelled
+    if spelled and spelled[-1] in switches:
+        spelled.append("true")
+    return _with_settings(spelled) if spelled and _has_settings(spelled[0]) else spelled
+
+
+def _with_settings(arguments: list[str]) -> list[str]:
+    """Recipes as files, files before the options that change them, and lists in brackets.
+
+    >>> _with_settings(["train", "--tasks", "mask,depth", "--config=a.yaml", "--freeze", ""])
+    ['train', '--config', 'a.yaml', '--tasks', '[mask,depth]', '--freeze', '[]']
+    """
+    files: list[str] = []
+    others: list[str] = []
+    rest = iter([part for argument in arguments[1:] for part in _split_assignment(argument)])
+    for argument in rest:
+        value = next(rest, None) if argument in ("--config", "--recipe", *_LISTS) else None
+        if value is None:
+            others.append(argument)
+        elif argument in _LISTS:
+            others += [argument, value if value.startswith("[") else f"[{value}]"]
+        else:
+            files += ["--config", str(find_recipe(value).path) if argument == "--recipe" else value]
+    return [arguments[0], *files, *others]
+
+
+_LISTS = ("--tasks", "--freeze")
+
+
+def _split_assignment(argument: str) -> list[str]:
+    name, equals, value = argument.partition("=")
+    return [name, value] if equals and name in ("--config", "--recipe", *_LISTS) else [argument]
+
+
+def _has_settings(command: str) -> bool:
+    """Whether a command takes the settings of a training as options."""
+    return command in COMMANDS and SETTINGS in inspect.signature(COMMANDS[command]).parameters
 
 
 def _with_first_named(arguments: Sequence[str]) -> list[str]:

@@ -20,6 +20,7 @@ SCENES = 2400
 SCENES_PER_BACKGROUND = 4
 FRACTIONS = (0.8, 0.1, 0.1)
 MODEL = "fgbgnet_xs"
+BATCH_SIZE = 16
 IMPERFECT = ("mixed", 3)
 PICTURES = 8
 
@@ -59,7 +60,7 @@ def run_demo(out: PathInput, *, minutes: float = 4.0, size: int = 64, seed: int 
     torch.manual_seed(seed)
     model = create_model(MODEL, input_size=size)
     print(model.summary(size))
-    config = FitConfig(minutes=minutes, seed=seed, learning_rate=4e-3)
+    config = FitConfig(minutes=minutes, batch_size=BATCH_SIZE, seed=seed, learning_rate=4e-3)
     facts = {"data": f"{scenes} generated scenes", "seed": seed}
     result = fit(model, train, val, out, config, overwrite=True, metadata=facts)
 
@@ -86,7 +87,7 @@ def _key(title: str) -> str:
 
 
 def _facts(result: FitResult, scenes: int, split: str, config: FitConfig) -> dict[str, str]:
-    shown = result.steps * config.batch_size
+    shown = result.steps * BATCH_SIZE
     return {
         "model": f"{MODEL}, {sum(p.numel() for p in result.model.parameters()):,} parameters, random initial weights",
         "data": f"{scenes} procedural scenes, {SCENES_PER_BACKGROUND} for each background; {split}",

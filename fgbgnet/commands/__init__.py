@@ -10,7 +10,7 @@ from fgbgnet.commands.check import check
 from fgbgnet.commands.export import export
 from fgbgnet.commands.index import index
 from fgbgnet.commands.judge import evaluate
-from fgbgnet.commands.learn import demo, train
+from fgbgnet.commands.learn import demo, recipes, train
 from fgbgnet.commands.make import compose, synth
 from fgbgnet.commands.pack import pack
 from fgbgnet.commands.predict import predict
@@ -31,6 +31,7 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
         split,
         pack,
         train,
+        recipes,
         evaluate,
         predict,
         export,

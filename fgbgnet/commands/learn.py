@@ -1,16 +1,22 @@
 """Commands that train."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.files import check_output
+from fgbgnet.training.config import FitConfig
+from fgbgnet.training.processes import is_lead_process
+from fgbgnet.training.recipes import dump_options
 
 if TYPE_CHECKING:
     from fgbgnet.data import PairedFgBgDataset
     from fgbgnet.models import DualHeadUNet
     from fgbgnet.types import DepthUnit
 
+DEFAULT_SIZE = 128
+"""Side to which `train` brings pictures unless it is told another."""
 HELD_OUT = 0.2
 """Share of the backgrounds that `train` keeps for validation."""
 
@@ -38,27 +44,17 @@ def train(
     encoder: str | None = None,
     encoder_weights: str | None = None,
     init: str | None = None,
-    size: int = 128,
-    epochs: int | None = None,
-    minutes: float | None = None,
-    batch_size: int = 16,
-    optimizer: Literal["adamw", "sgd"] = "adamw",
-    learning_rate: float = 2e-3,
-    tasks: str | None = None,
-    freeze: str = "",
-    num_workers: int = 0,
-    precision: str = "32-true",
-    accelerator: str = "auto",
-    seed: int = 0,
     resume: bool = False,
     overwrite: bool = False,
+    fit: FitConfig | None = None,
 ) -> None:
     """Train a model on the quadruples of a manifest.
 
     If the manifest has a column split, the rows train are trained on and the rows val validated on. Otherwise a fifth
-    of the backgrounds is held out for validation, unless --val names a manifest. The run's folder holds the
-    best model, the best and the last checkpoint, curves for TensorBoard, and metrics.csv; it can be given wherever a
-    model is expected.
+    of the backgrounds is held out for validation, unless --val names a manifest. Options may come from a file (--config
+    run.yaml) or a recipe of the package (--recipe s; see `fgbgnet recipes`), and those on the command line go before
+    them. The run's folder holds the best model, checkpoints, curves, pictures, metrics.csv, and train.yaml with all
+    options; it can be given wherever a model is expected.
 
     Args:
         data: manifest.csv of the training data.
@@ -68,49 +64,77 @@ def train(
         encoder: An encoder of `fgbgnet encoders` in place of the architecture's own.
         encoder_weights: Pretrained weights of the encoder, e.g. imagenet.
         init: Folder of a model whose weights to start from, in place of --model and --encoder.
-        size: Side of the square to which pictures are brought.
-        epochs: Passes over the data; 20 unless --minutes is given.
-        minutes: Wall-clock time instead of epochs.
-        batch_size: Pairs per step.
-        optimizer: adamw, or sgd with momentum.
-        learning_rate: The highest rate of the one-cycle schedule.
-        tasks: What to train: mask, depth, or mask,depth (the default; the mask alone if the data have no depth).
-        freeze: Branches that must not change, e.g. shared,mask.
-        num_workers: Processes that load data.
-        precision: Lightning's precision, e.g. bf16-mixed.
-        accelerator: Lightning's accelerator, e.g. cpu or gpu.
-        seed: Seed of the split, the order, the augmentation and the weights.
         resume: Go on from the last checkpoint in --out.
         overwrite: Remove the run that --out holds.
+        fit: How to train; on the command line the options below.
     """
-    from fgbgnet.data import PairedFgBgDataset
-    from fgbgnet.training import FitConfig, fit
+    from fgbgnet.training import fit as run_fit
 
     check_output(out, folder=True)
-    everything = PairedFgBgDataset(data, seed=seed)
-    train_data, val_data, held_out = _train_and_val(everything, val, size, seed)
-    if tasks is None:
-        tasks = "mask,depth" if everything.has_depth else "mask"
-        if not everything.has_depth:
-            print("The data have no depth: only the mask is trained.")
-    config = FitConfig(
-        epochs=epochs,
-        minutes=minutes,
-        batch_size=batch_size,
-        optimizer=optimizer,
-        learning_rate=learning_rate,
-        tasks=_names(tasks),
-        freeze=_names(freeze),
-        num_workers=num_workers,
-        precision=precision,
-        accelerator=accelerator,
-        seed=seed,
-    )
-    network = _network(model, encoder, encoder_weights, init, size, everything.depth_unit, seed)
-    print(network.summary(size))
-    facts = {"data": Path(data).name, "held_out": held_out, "size": size}
-    result = fit(network, train_data, val_data, out, config, resume=resume, overwrite=overwrite, metadata=facts)
-    print(f"{result.steps} steps in {result.seconds / 60:.1f} min; the best model is in {result.folder / 'model'}")
+    setup = prepare(data, val, model, encoder, encoder_weights, init, fit or FitConfig())
+    options = {"data": data, "out": out, "val": val, "model": model, "encoder": encoder}
+    options |= {"encoder_weights": encoder_weights, "init": init, **setup.config.to_dict()}
+    options = {name: value for name, value in options.items() if value is not None}
+    if is_lead_process():
+        print(dump_options(options), end="")
+        print(setup.network.summary(setup.largest))
+    result = run_fit(
+        setup.network, setup.train, setup.val, out, setup.config,
+        resume=resume, overwrite=overwrite, metadata=setup.facts, options=options,
+    )  # fmt: skip
+    if is_lead_process():
+        print(f"{result.steps} steps in {result.seconds / 60:.1f} min; the best model is in {result.folder / 'model'}")
+
+
+@dataclass(frozen=True)
+class TrainingSetup:
+    """What `train` and its relatives make of their options."""
+
+    network: "DualHeadUNet"
+    train: "PairedFgBgDataset"
+    val: "PairedFgBgDataset"
+    config: FitConfig
+    largest: int
+    """The largest size of a picture."""
+    facts: dict[str, Any]
+    """About the data, to keep beside the weights."""
+
+
+def prepare(
+    data: str,
+    val: str | None,
+    model: str | None,
+    encoder: str | None,
+    encoder_weights: str | None,
+    init: str | None,
+    config: FitConfig,
+) -> TrainingSetup:
+    """Model, data and settings from the options of `train`."""
+    from fgbgnet.data import PairedFgBgDataset
+
+    everything = PairedFgBgDataset(data, seed=config.seed)
+    if not everything.has_depth and "depth" in config.tasks:
+        if len(config.split_phases()) > 1:
+            raise InvalidArgumentError(f"{data} has no depth to train in phases; leave out schedule and phases")
+        config = replace(config, tasks=("mask",))
+        print("The data have no depth: only the mask is trained.")
+    if config.size is None and not config.sizes:
+        config = replace(config, size=DEFAULT_SIZE)
+    largest = max(max(p.size or 0, *(stage[0] for stage in p.sizes), 0) for p in config.split_phases())
+    train_data, val_data, held_out = _train_and_val(everything, val, largest, config.seed)
+    network = _network(model, encoder, encoder_weights, init, largest, everything.depth_unit, config.seed)
+    facts = {"data": Path(data).name, "held_out": held_out, "size": largest}
+    return TrainingSetup(network, train_data, val_data, config, largest, facts)
+
+
+def recipes() -> None:
+    """List the recipes for training that come with the package: fgbgnet train --recipe NAME."""
+    from fgbgnet.training import list_recipes
+
+    found = list_recipes()
+    width = max(len(recipe.name) for recipe in found)
+    for recipe in found:
+        print(f"{recipe.name:{width}}  {recipe.summary}")
 
 
 def _train_and_val(
@@ -171,9 +195,4 @@ def _network(
     return create_model(model or "fgbgnet_xs", **changes)
 
 
-def _names(text: str) -> tuple[Any, ...]:
-    """Comma-separated names; the library checks them."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-__all__ = ["demo", "train"]
+__all__ = ["TrainingSetup", "demo", "prepare", "recipes", "train"]

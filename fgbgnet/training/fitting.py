@@ -1,7 +1,7 @@
 """One call from model and data to a run folder."""
 
-import os
 import warnings
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from fgbgnet.training.config import FitConfig
 from fgbgnet.training.datamodule import PairedFgBgDataModule, Transforms, default_transforms, make_stages
 from fgbgnet.training.memory import keep_freed_memory
 from fgbgnet.training.module import DualTaskModule
+from fgbgnet.training.processes import is_lead_process
 from fgbgnet.training.run_folder import RunFolder, describe
 from fgbgnet.training.schedule import Progress
 from fgbgnet.training.setup import Phase, make_trainer
@@ -55,6 +56,7 @@ def fit(
     resume: bool = False,
     overwrite: bool = False,
     metadata: dict[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> FitResult:
     """Trains a model with Lightning, and leaves a run folder.
 
@@ -74,6 +76,7 @@ def fit(
         resume: Go on from the last checkpoint in ``out``: same settings, model and data; the length may change.
         overwrite: Remove the run that ``out`` holds.
         metadata: Facts to keep beside the weights.
+        options: What the run was started with, to keep as ``train.yaml``.
 
     Returns:
         The best model and where it lies.
@@ -94,7 +97,7 @@ def fit(
         _check_learners(model, phase)
     record = describe(model, train, val, config, metadata or {})
     record["model"]["tasks"] = _tasks_afterwards(model, phases)
-    lead = _is_lead()  # the other processes share its folder
+    lead = is_lead_process()  # the other processes share its folder
     if lead:
         folder.claim(record, resume, overwrite)
     lightning.seed_everything(config.seed, verbose=False)
@@ -105,7 +108,7 @@ def fit(
         done = folder.finished_phase(number, phase) if resume else None
         if done is None:
             run = Phase(phase, number, len(phases), tasks, folder, steps, metadata or {})
-            begin = None if number or not lead else lambda: folder.begin(record, train, val, resume)
+            begin = None if number or not lead else lambda: folder.begin(record, train, val, resume, options)
             done = _run_phase(run, model, train, val, loss, transforms, resume, begin)
         steps, seconds = done["steps"], seconds + done["seconds"]
         model.load_weights(folder.model)
@@ -182,11 +185,6 @@ def _run(
             if trainer.interrupted:  # Lightning turns Ctrl-C into an exit; callers are to see what it was
                 raise KeyboardInterrupt from stop
             raise
-
-
-def _is_lead() -> bool:
-    """Whether this is the first process, before there is a process group: launchers say it in the environment."""
-    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
 
 
 def _side(train: Any, val: Any, config: FitConfig) -> int:  # noqa: ANN401

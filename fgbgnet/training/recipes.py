@@ -1,5 +1,6 @@
 """Named settings that come with the package: YAML files with the options of ``fgbgnet train``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,9 +73,26 @@ def load_recipe(name: str) -> dict[str, Any]:
     return options
 
 
+def dump_options(options: Mapping[str, Any]) -> str:
+    """Options as YAML, in the order in which they came.
+
+    >>> print(dump_options({"data": "manifest.csv", "sizes": [[64, 128, 2]], "ema": 0.99}), end="")
+    data: manifest.csv
+    sizes: [[64, 128, 2]]
+    ema: 0.99
+    """
+    import yaml
+
+    lines = []
+    for name, value in options.items():
+        text = yaml.safe_dump(value, default_flow_style=True, width=1000).strip()
+        lines.append(f"{name}: {text.removesuffix('...').strip()}")  # dots end a document that is a bare value
+    return "\n".join(lines) + "\n"
+
+
 def _read(path: Path) -> Recipe:
     first = path.read_text(encoding="utf-8").splitlines()[0]
     return Recipe(path.stem, first.lstrip("# ").strip(), path)
 
 
-__all__ = ["Recipe", "find_recipe", "list_recipes", "load_recipe"]
+__all__ = ["Recipe", "dump_options", "find_recipe", "list_recipes", "load_recipe"]

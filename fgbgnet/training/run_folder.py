@@ -3,13 +3,15 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fgbgnet.errors import InvalidArgumentError, MissingFileError
-from fgbgnet.files import write_json
+from fgbgnet.files import write_bytes, write_json
 from fgbgnet.models import DualHeadUNet, frozen_branches
 from fgbgnet.training.config import FitConfig
+from fgbgnet.training.recipes import dump_options
 from fgbgnet.types import TASKS
 
 # What may differ when a run goes on: its length, and where and how fast it is computed.
@@ -19,7 +21,7 @@ _FREE_SETTINGS = (
 )  # fmt: skip
 _CONTENT = (
     "checkpoints", "model", "tensorboard", "pictures", "config.json", "phases.json", "metrics.csv", "curves.png",
-    "train.csv", "val.csv", "bad_batch.json",
+    "train.csv", "val.csv", "train.yaml", "bad_batch.json",
 )  # fmt: skip
 
 
@@ -88,13 +90,22 @@ class RunFolder:
                 "remove it (overwrite), or choose another folder"
             )
 
-    def begin(self, record: dict[str, Any], train: Any, val: Any, resume: bool) -> None:  # noqa: ANN401 - any dataset
-        """Writes the record and, for data with manifests, which samples stand on which side."""
+    def begin(
+        self,
+        record: dict[str, Any],
+        train: Any,  # noqa: ANN401 - any dataset
+        val: Any,  # noqa: ANN401
+        resume: bool,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Writes the record, the options and, for data with manifests, which samples stand on which side."""
         if not resume:
             for name in _CONTENT:
                 content = self.path / name
                 shutil.rmtree(content) if content.is_dir() else content.unlink(missing_ok=True)
         write_json(self.record, record)  # first: what follows can be told from files that are not ours
+        if options is not None:
+            write_bytes(self.path / "train.yaml", dump_options(options).encode())
         for side, data in (("train", train), ("val", val)):
             if hasattr(data, "manifest"):
                 data.manifest.write(self.path / f"{side}.csv")

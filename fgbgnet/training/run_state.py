@@ -75,7 +75,7 @@ class RunState(Callback):
             torch.distributed.all_gather_object(states, _random_state())
         loop = trainer.fit_loop
         epoch: int = loop.epoch_progress.current.processed  # type: ignore[attr-defined]
-        batches: int = loop.epoch_loop.batch_progress.current.processed
+        batches: int = loop.epoch_loop.batch_progress.current.processed  # type: ignore[attr-defined]
         if loop.epoch_progress.current.ready == epoch:  # between two epochs
             batches = 0
         # Lightning's own note of the place counts what was fetched ahead, too.
