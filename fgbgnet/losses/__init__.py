@@ -25,7 +25,6 @@ from fgbgnet.losses.dual import DualTaskLoss
 from fgbgnet.losses.factory import make_loss
 from fgbgnet.losses.mask import MaskLoss
 from fgbgnet.losses.mask_terms import (
-    contour_band,
     mask_bce_loss,
     mask_boundary_loss,
     mask_dice_loss,
@@ -44,7 +43,6 @@ __all__ = [
     "RandomBalance",
     "UncertaintyBalance",
     "align_scale_shift",
-    "contour_band",
     "depth_berhu_loss",
     "depth_consistency_loss",
     "depth_gradient_loss",

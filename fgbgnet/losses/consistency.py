@@ -5,10 +5,10 @@ from typing import get_args
 import torch
 from torch import Tensor
 
+from fgbgnet.contours import dilate
 from fgbgnet.errors import InvalidArgumentError, UnknownNameError
 from fgbgnet.losses.alignment import DepthSpace, log_depth
 from fgbgnet.losses.depth_terms import depth_l1_loss
-from fgbgnet.losses.mask_terms import dilate
 from fgbgnet.losses.numeric import at_least_float32
 from fgbgnet.losses.validation import check_maps, check_valid
 

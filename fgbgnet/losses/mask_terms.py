@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import sigmoid_focal_loss
 
+from fgbgnet.contours import contour_band
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.losses.numeric import at_least_float32, known_values, mean_of_pictures
 
@@ -197,8 +198,9 @@ def mask_boundary_loss(
 ) -> Tensor:
     """Cross-entropy in which a band along the contour weighs more, averaged over the valid pixels of the batch.
 
-    The idea of U-Net's weight map (Ronneberger, Fischer and Brox, 2015), with the band of `contour_band` in place of a
-    distance. Pixels outside the band weigh 1, so that without a contour it is `mask_bce_loss`.
+    The idea of U-Net's weight map (Ronneberger, Fischer and Brox, 2015), with a band in place of a distance: pixels
+    that have foreground and background within the width, which is one pixel at least. Pixels outside the band weigh 1,
+    so that without a contour it is `mask_bce_loss`.
 
     Args:
         logits: Mask logits, (B, 1, H, W).
@@ -221,51 +223,12 @@ def mask_boundary_loss(
     logits, known = known_values(logits, valid)
     truth, _ = known_values(target.to(logits.dtype), valid)
     losses = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
-    weights = torch.where(contour_band(target, width, valid), weight, 1.0)
+    radius = max(1, round(width * min(target.shape[-2:])))
+    weights = torch.where(contour_band(target > 0.5, radius, valid), weight, 1.0)
     return torch.where(known, weights * losses, 0).sum() / known.sum().clamp(min=1)
 
 
-def contour_band(target: Tensor, width: float = 0.02, valid: Tensor | None = None) -> Tensor:
-    """Pixels near the contour: those that have foreground and background within the width, at least one pixel.
-
-    A square neighbourhood; neither the frame of the picture nor the rim of what is not known is a contour.
-
-    Args:
-        target: Truth, (B, 1, H, W); above 0.5 is foreground.
-        width: On each side, as a share of the shorter side of the picture.
-        valid: Where the truth is known, bool, same shape; None means every pixel.
-
-    Returns:
-        Bool, same shape.
-
-    Example:
-        >>> contour_band(torch.tensor([[[[0.0, 0.0, 0.0, 1.0, 1.0]]]]))
-        tensor([[[[False, False,  True,  True, False]]]])
-    """
-    radius = max(1, round(width * min(target.shape[-2:])))
-    known = torch.ones_like(target, dtype=torch.bool) if valid is None else valid
-    foreground = target > 0.5
-    return dilate(foreground & known, radius) & dilate(~foreground & known, radius)
-
-
-def dilate(region: Tensor, radius: int) -> Tensor:
-    """The region grown by so many pixels in the eight directions.
-
-    Args:
-        region: Bool, (B, 1, H, W).
-        radius: Pixels, 0 or more.
-
-    Returns:
-        Bool, same shape.
-    """
-    size = 2 * radius + 1
-    grown = F.max_pool2d(region.float(), (size, 1), stride=1, padding=(radius, 0))
-    return F.max_pool2d(grown, (1, size), stride=1, padding=(0, radius)) > 0
-
-
 __all__ = [
-    "contour_band",
-    "dilate",
     "mask_bce_loss",
     "mask_boundary_loss",
     "mask_dice_loss",

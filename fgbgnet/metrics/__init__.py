@@ -5,8 +5,9 @@ The functions need torch alone; `MaskMetrics` and `DepthMetrics` import torchmet
 
 from typing import TYPE_CHECKING, Any
 
+from fgbgnet.contours import contour_band
 from fgbgnet.metrics.alignment import DepthAlignment, align_depth
-from fgbgnet.metrics.boundary import boundary_width, contour_band, inner_boundary
+from fgbgnet.metrics.boundary import boundary_width, inner_boundary
 from fgbgnet.metrics.depth import (
     DEPTH_METRICS,
     DEPTH_REGIONS,

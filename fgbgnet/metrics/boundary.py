@@ -3,6 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+from fgbgnet.contours import dilate
+
 
 def boundary_width(height: int, width: int) -> int:
     """Width of the boundary in pixels: 2 at 224 px, in proportion to the longer side, at least 1.
@@ -19,22 +21,6 @@ def boundary_width(height: int, width: int) -> int:
         (2, 1, 17)
     """
     return max(1, round(2 / 224 * max(height, width)))
-
-
-def dilate(mask: Tensor, radius: int) -> Tensor:
-    """Dilation with a square of side ``2 * radius + 1``; nothing comes in from outside the picture.
-
-    Args:
-        mask: Bool (B, 1, H, W).
-        radius: Pixels, 0 or more.
-
-    Returns:
-        Bool, same shape.
-    """
-    side = 2 * radius + 1
-    # A square is separable: two passes of ``side`` instead of one of ``side ** 2``.
-    grown = F.max_pool2d(mask.float(), (side, 1), stride=1, padding=(radius, 0))
-    return F.max_pool2d(grown, (1, side), stride=1, padding=(0, radius)) > 0
 
 
 def inner_boundary(mask: Tensor, width: int) -> Tensor:
@@ -63,19 +49,4 @@ def inner_boundary(mask: Tensor, width: int) -> Tensor:
     return mask & ~eroded
 
 
-def contour_band(mask: Tensor, width: int) -> Tensor:
-    """Pixels at most ``width`` pixels from the contour on either side of it.
-
-    Unlike `inner_boundary`, the edge of the picture is no contour: nothing changes there.
-
-    Args:
-        mask: Bool (B, 1, H, W).
-        width: Pixels, 1 or more.
-
-    Returns:
-        Bool, same shape; empty for an empty or full mask.
-    """
-    return dilate(mask, width) & dilate(~mask, width)
-
-
-__all__ = ["boundary_width", "contour_band", "dilate", "inner_boundary"]
+__all__ = ["boundary_width", "inner_boundary"]

@@ -11,9 +11,10 @@ from typing import Literal, TypeAlias, get_args
 import torch
 from torch import Tensor
 
+from fgbgnet.contours import contour_band
 from fgbgnet.errors import InvalidArgumentError, UnknownNameError
 from fgbgnet.metrics.alignment import DepthAlignment, align_depth
-from fgbgnet.metrics.boundary import boundary_width, contour_band
+from fgbgnet.metrics.boundary import boundary_width
 from fgbgnet.metrics.precision import for_float64
 
 DepthAggregation: TypeAlias = Literal["pixel", "image"]
