@@ -98,7 +98,7 @@ class ValidationPictures(Callback):
         if step >= TENSORBOARD_RATIO * self._last_on_board:
             self._last_on_board = step
             for logger in trainer.loggers:
-                board = getattr(logger, "experiment", None)
+                board: Any = getattr(logger, "experiment", None)
                 if hasattr(board, "add_image"):
                     board.add_image("val/pictures", np.asarray(sheet), step, dataformats="HWC")
 
