@@ -175,7 +175,7 @@ class DynamicWeightAverage(FixedBalance):
         self.temperature = temperature
         self.register_buffer("mean", torch.zeros(len(TASKS)))  # of the epoch that is under way
         self.register_buffer("counts", torch.zeros(len(TASKS), dtype=torch.int64))
-        self.register_buffer("past", torch.full((2, len(TASKS)), torch.nan))  # of the last epoch, and the one before
+        self.register_buffer("past", torch.zeros(2, len(TASKS)))  # of the last epoch, and the one before; 0: none
 
     def observe(self, values: Tensor, tasks: list[int]) -> None:
         """Update the mean of the epoch."""
@@ -191,8 +191,7 @@ class DynamicWeightAverage(FixedBalance):
     def factors(self, tasks: list[int]) -> Tensor:
         """What multiplies each loss in this epoch, (T,); they sum to T."""
         last, before = self.past[:, tasks].abs()
-        ratios = last / before.clamp(min=TINY)
-        ratios = torch.where(ratios.isfinite(), ratios, 1)
+        ratios = torch.where(before > 0, last / before.clamp(min=TINY), 1)
         return len(tasks) * torch.softmax(ratios / self.temperature, 0)
 
     def combine(self, weighted: Tensor, tasks: list[int]) -> Tensor:

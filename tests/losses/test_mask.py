@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from fgbgnet.errors import InvalidArgumentError
-from fgbgnet.losses import MaskLoss, mask_bce_loss, mask_dice_loss
+from fgbgnet.losses import (
+    MaskLoss,
+    mask_bce_loss,
+    mask_boundary_loss,
+    mask_dice_loss,
+    mask_focal_loss,
+    mask_lovasz_loss,
+    mask_tversky_loss,
+)
 
 
 def test_is_the_weighted_sum_of_its_terms():
@@ -14,6 +22,28 @@ def test_is_the_weighted_sum_of_its_terms():
     torch.testing.assert_close(loss, 2 * bce + 0.5 * dice)
     torch.testing.assert_close(MaskLoss(dice=0)(logits, target), mask_bce_loss(logits, target))
     torch.testing.assert_close(MaskLoss(bce=0)(logits, target), mask_dice_loss(logits, target))
+
+
+@pytest.mark.parametrize(("term", "function"), [
+    ("focal", mask_focal_loss), ("tversky", mask_tversky_loss), ("lovasz", mask_lovasz_loss),
+    ("boundary", mask_boundary_loss),
+])  # fmt: skip
+def test_every_term_is_its_function_times_its_weight(term, function):
+    logits, target = torch.randn(2, 1, 16, 16), torch.randint(0, 2, (2, 1, 16, 16)).float()
+    loss = MaskLoss(bce=0, dice=0, **{term: 0.5})(logits, target)
+    torch.testing.assert_close(loss, 0.5 * function(logits, target))
+    torch.testing.assert_close(MaskLoss(dice=0, **{term: 2})(logits, target), 4 * loss + mask_bce_loss(logits, target))
+
+
+def test_settings_reach_their_terms():
+    logits, target = torch.randn(2, 1, 16, 16), torch.randint(0, 2, (2, 1, 16, 16)).float()
+    for arguments, expected in (
+        ({"focal": 1, "focal_alpha": -1, "focal_gamma": 1}, mask_focal_loss(logits, target, -1, 1)),
+        ({"tversky": 1, "tversky_alpha": 2, "tversky_beta": 3, "smooth": 0.1},
+         mask_tversky_loss(logits, target, 2, 3, 0.1)),
+        ({"boundary": 1, "boundary_width": 0.2, "boundary_weight": 3}, mask_boundary_loss(logits, target, 0.2, 3)),
+    ):  # fmt: skip
+        torch.testing.assert_close(MaskLoss(bce=0, dice=0, **arguments)(logits, target), expected)
 
 
 @pytest.mark.parametrize("weights", [{}, {"bce": 0.0}, {"dice": 0.0}])
@@ -72,9 +102,16 @@ def test_wrong_inputs(logits, target, message):
         {"positive_weight": 0.0},
         {"positive_weight": -2.0},
         {"smooth": 0.0},
+        {"lovasz": "1"},
+        {"focal_alpha": 2.0},
+        {"focal_gamma": 0.5},
+        {"tversky_alpha": 0.0},
+        {"tversky_beta": -1.0},
+        {"boundary_width": 0.0},
+        {"boundary_weight": 0.0},
         {"bce": math.nan},
     ],
 )
 def test_wrong_arguments(arguments):
-    with pytest.raises(InvalidArgumentError, match=next(iter(arguments))):
+    with pytest.raises(InvalidArgumentError, match=next(iter(arguments)).replace("focal_", "focal ")):
         MaskLoss(**arguments)
