@@ -184,11 +184,11 @@ def mask_lovasz_loss(logits: Tensor, target: Tensor, valid: Tensor | None = None
     foreground = ((target > 0.5) & known).flatten(1)
     errors = torch.where(known.flatten(1), 1 - torch.where(foreground, logits.flatten(1), -logits.flatten(1)), 0)
     ordered, places = errors.sort(dim=1, descending=True)
-    truth = foreground.gather(1, places).to(errors.dtype)
+    truth = foreground.gather(1, places)
     present = truth.sum(1, keepdim=True)
     # Errors of unknown pixels are 0 and count for nothing; those that come after them are negative and do neither.
-    missed, alarms = truth.cumsum(1), (1 - truth).cumsum(1)
-    jaccard = 1 - (present - missed) / (present + alarms)
+    missed, alarms = truth.cumsum(1), (~truth).cumsum(1)  # whole numbers: exact, and deterministic on GPUs
+    jaccard = 1 - (present - missed).to(errors.dtype) / (present + alarms)
     steps = torch.cat([jaccard[:, :1], jaccard.diff(dim=1)], dim=1)
     return mean_of_pictures((F.relu(ordered) * steps).sum(1), known)
 

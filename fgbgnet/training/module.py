@@ -66,7 +66,9 @@ class DualTaskModule(lightning.LightningModule):
 
     def _inconsistency(self, batch: dict[str, Any], outputs: dict[str, Tensor]) -> Tensor:
         empty = self.model(batch["bg"], batch["bg"], tasks=("depth",))["depth"]
-        loss: Tensor = depth_consistency_loss(outputs["depth"], empty, batch["mask"], batch["bg"], batch["fg_bg"])
+        pictures = batch["mask"], batch["bg"], batch["fg_bg"], batch.get("mask_valid")
+        space = getattr(getattr(self.loss, "depth", None), "space", "linear")
+        loss: Tensor = depth_consistency_loss(outputs["depth"], empty, *pictures, space=space)
         self.log("train/consistency_loss", loss.detach(), batch_size=len(batch["id"]))
         return loss
 
