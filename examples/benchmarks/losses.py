@@ -24,6 +24,7 @@ from torch.nn.functional import softmax
 from tqdm import tqdm
 
 from fgbgnet import DualHeadUNet
+from fgbgnet.evaluation import CompensatedDifference, GlobalMeanDepth
 from fgbgnet.files import write_json
 from fgbgnet.losses import make_loss
 from fgbgnet.metrics import compute_depth_metrics, compute_mask_metrics, depth_statistics, mask_statistics
@@ -62,6 +63,7 @@ DEPTH = [
     {"scale_shift_invariant": 1},
     {"l1": 1, "gradient": 0.5, "space": "linear"},
 ]
+FLOORS = ["mask: floor, compensated difference", "depth: floor, mean of the training rooms"]
 BALANCES = ["fixed", "normalised", "uncertainty", "dwa", "random", "famo"]
 
 
@@ -102,7 +104,7 @@ class Famo:
 
 
 def plan():
-    """Name, tasks, and arguments of `make_loss` of every row."""
+    """Name, tasks, and arguments of `make_loss` of every row that is trained."""
     rows = {}
     for terms in MASK:
         rows[f"mask: {_name(terms)}"] = ("mask",), {"mask_loss": terms}
@@ -172,6 +174,11 @@ def train(batches, budget, seed, tasks, arguments, famo):
     return model
 
 
+def floor(task, batches):
+    """What needs no network: a threshold on the difference that suits the samples best, or their mean depth."""
+    return (CompensatedDifference() if task == "mask" else GlobalMeanDepth()).fit(batches)
+
+
 def tests(budget):
     """The test rooms: clean, with imperfect backgrounds, and with nothing new in front of an imperfect background."""
     clean = rooms(budget.test_scenes, budget.size, 2)
@@ -202,33 +209,40 @@ def judge(model, cells, tasks):
     return {name: float(value) for name, value in figures.items()}
 
 
-def study(budget, work, names):
+def study(budget, work, names, finished_only):
     """Trains and judges whatever is not yet in the work folder; one line of JSON for each finished run."""
     keep_freed_memory()
     work.mkdir(parents=True, exist_ok=True)
     log = work / "runs.jsonl"
     done = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     finished = {(run["row"], run["seed"]) for run in done if run["budget"] == asdict(budget)}
-    open_runs = [(seed, row) for seed in range(budget.seeds) for row in names if (row, seed) not in finished]
+    planned = [(0, row) for row in FLOORS] + [(seed, row) for seed in range(budget.seeds) for row in names]
+    open_runs = [(seed, row) for seed, row in planned if (row, seed) not in finished]
+    if finished_only:
+        open_runs = []
     if open_runs:
         train_rooms, cells = rooms(budget.scenes, budget.size, 1), tests(budget)
     batches, batches_of = [], None
     for seed, row in tqdm(open_runs, desc="trainings", disable=None):
         if batches_of != seed:
             batches, batches_of = lessons(train_rooms, budget, seed), seed
-        tasks, arguments = plan()[row]
-        model = train(batches, budget, seed, tasks, arguments, Famo() if row == "both: famo" else None)
+        if row in FLOORS:
+            tasks = (row.split(":")[0],)
+            model = floor(tasks[0], batches)
+        else:
+            tasks, arguments = plan()[row]
+            model = train(batches, budget, seed, tasks, arguments, Famo() if row == "both: famo" else None)
         done.append({"row": row, "seed": seed, "budget": asdict(budget), "figures": judge(model, cells, tasks)})
         with log.open("a") as file:
             file.write(json.dumps(done[-1]) + "\n")
         tqdm.write(f"{row:50}{seed}  " + "  ".join(f"{n} {v:.3f}" for n, v in done[-1]["figures"].items()))
-    return [run for run in done if run["budget"] == asdict(budget) and run["row"] in names]
+    return [run for run in done if run["budget"] == asdict(budget) and run["row"] in [*names, *FLOORS]]
 
 
 def table(runs, names):
     """Per row and figure: mean, least and greatest over the seeds."""
     result = {}
-    for row in names:
+    for row in [*FLOORS, *names]:
         own = [run["figures"] for run in runs if run["row"] == row]
         if own:
             values = {name: [figures[name] for figures in own] for name in own[0]}
@@ -240,12 +254,13 @@ def table(runs, names):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, help="keeps finished runs; a temporary folder by default")
+    parser.add_argument("--finished", action="store_true", help="trains nothing: the table of what has finished")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     short = bool(os.environ.get("FGBGNET_SHORT"))
     budget, names = (SHORT, list(plan())[::5]) if short else (Budget(), list(plan()))
     with tempfile.TemporaryDirectory() as temporary:
-        runs = study(budget, arguments.work or Path(temporary), names)
+        runs = study(budget, arguments.work or Path(temporary), names, arguments.finished)
     rows = table(runs, names)
     for row, content in rows.items():
         figures = "  ".join(

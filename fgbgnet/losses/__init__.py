@@ -1,6 +1,6 @@
 """What the two branches minimise: functions, modules built from them, and how the two tasks are balanced."""
 
-from fgbgnet.losses.alignment import align_scale_shift, depth_scale_shift_invariant_loss, log_depth
+from fgbgnet.losses.alignment import DepthSpace, align_scale_shift, depth_scale_shift_invariant_loss, log_depth
 from fgbgnet.losses.balance import (
     DynamicWeightAverage,
     FixedBalance,
@@ -35,6 +35,7 @@ from fgbgnet.losses.mask_terms import (
 
 __all__ = [
     "DepthLoss",
+    "DepthSpace",
     "DualTaskLoss",
     "DynamicWeightAverage",
     "FixedBalance",

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from fgbgnet.errors import NonFiniteLossError
-from fgbgnet.losses import DualTaskLoss, depth_consistency_loss, make_loss
+from fgbgnet.losses import DepthSpace, DualTaskLoss, depth_consistency_loss, make_loss
 from fgbgnet.metrics import DepthMetrics, MaskMetrics, depth_protocol
 from fgbgnet.training.config import MONITORED_METRICS, FitConfig
 from fgbgnet.training.optimizers import advance, make_optimizer, make_scheduler
@@ -67,7 +67,7 @@ class DualTaskModule(lightning.LightningModule):
     def _inconsistency(self, batch: dict[str, Any], outputs: dict[str, Tensor]) -> Tensor:
         empty = self.model(batch["bg"], batch["bg"], tasks=("depth",))["depth"]
         pictures = batch["mask"], batch["bg"], batch["fg_bg"], batch.get("mask_valid")
-        space = getattr(getattr(self.loss, "depth", None), "space", "linear")
+        space: DepthSpace = getattr(getattr(self.loss, "depth", None), "space", "linear")
         loss: Tensor = depth_consistency_loss(outputs["depth"], empty, *pictures, space=space)
         self.log("train/consistency_loss", loss.detach(), batch_size=len(batch["id"]))
         return loss
