@@ -11,6 +11,7 @@ import layout_tables
 import model_tables
 import split_tables
 import synth_tables
+import training_tables
 
 RESULTS = Path(__file__).parent / "results"
 COLUMNS = {
@@ -44,6 +45,9 @@ def insert(app, docname, source):
     for name, table in model_tables.TABLES.items():
         if f"<!-- {name} -->" in text:
             text = text.replace(f"<!-- {name} -->", table(RESULTS / "models"))
+    for name, table in training_tables.TABLES.items():
+        if f"<!-- {name} -->" in text:
+            text = text.replace(f"<!-- {name} -->", table(RESULTS / "training"))
     source[0] = re.sub(r"^\.\. public-names:: (\S+)$", lambda match: public_names(match[1]), text, flags=re.MULTILINE)
 
 
