@@ -79,10 +79,18 @@ class PairedFgBgDataModule(lightning.LightningDataModule):
         if self.val_data is None:
             return []
         stage = self.stages[-1]
-        data = _at(self.val_data, stage.size, lambda size: self.transforms(size)[1])
         return make_loader(
-            data, self._share(stage), False, seed=self.seed, num_workers=self.num_workers, distributed=True
+            self.validation_set(),
+            self._share(stage),
+            False,
+            seed=self.seed,
+            num_workers=self.num_workers,
+            distributed=True,
         )
+
+    def validation_set(self) -> Any:  # noqa: ANN401
+        """The validation data at the size of the last stage."""
+        return _at(self.val_data, self.stages[-1].size, lambda size: self.transforms(size)[1])
 
     def stage_of(self, epoch: int) -> Stage:
         """The stage of an epoch."""
@@ -92,8 +100,12 @@ class PairedFgBgDataModule(lightning.LightningDataModule):
             epoch -= stage.epochs
         return self.stages[-1]
 
-    def steps_of(self, stage: Stage) -> int:
+    def steps_of(self, stage: Stage, several: bool = False) -> int:
         """Batches of an epoch of a stage.
+
+        Args:
+            stage: The stage.
+            several: Whether several processes will share them.
 
         Raises:
             InvalidArgumentError: If the data are read in order and do not say how many they are.
@@ -101,6 +113,8 @@ class PairedFgBgDataModule(lightning.LightningDataModule):
         if not hasattr(self.train_data, "in_batches"):
             return max(1, len(self.train_data) // stage.batch_size)
         try:
+            if several:  # which then all have full batches, whoever reads what
+                return max(1, int(self.train_data.count_samples()) // stage.batch_size)
             return len(self._make_loader(stage))
         except TypeError as error:
             raise InvalidArgumentError(

@@ -40,7 +40,7 @@ class LrRange:
 
     >>> rates = [10 ** (-5 + 0.05 * step) for step in range(80)]
     >>> found = LrRange(tuple(rates), tuple(1 / (1 + rate / 1e-3) for rate in rates), diverged=False)
-    >>> 5e-4 < found.suggestion < 2e-3  # where this curve, over the logarithm of the rate, is steepest
+    >>> 5e-4 < found.suggestion < 2e-3  # where this curve is half way down
     True
     """
 
@@ -51,21 +51,24 @@ class LrRange:
     @cached_property
     def smoothed(self) -> tuple[float, ...]:
         """The losses without their noise, by `local_lines`."""
-        return tuple(self._lines[0].tolist())
+        return tuple(self._values.tolist())
 
     @cached_property
     def lowest(self) -> float:
         """The rate at which the smoothed loss is lowest; a training at this rate is about to diverge."""
-        return self.rates[int(np.argmin(self._lines[0]))]
+        return self.rates[int(np.argmin(self._values))]
 
     @cached_property
     def suggestion(self) -> float:
-        """The rate at which the loss falls fastest per decade: the highest rate of a schedule, with some room above.
+        """The rate at which half of what is won is won: the highest rate of a schedule, with some room above it.
+
+        On a curve that falls like a step over the logarithm of the rate it is where that is steepest, and unlike the
+        steepest place it does not depend on the noise.
 
         Raises:
             TrainingError: If the loss never falls by more than its noise.
         """
-        values, slopes = self._lines
+        values = self._values
         lowest = int(np.argmin(values))
         noise = float(np.std(np.array(self.losses[: lowest + 1]) - values[: lowest + 1]))
         if lowest == 0 or values[0] - values[lowest] <= noise:
@@ -74,7 +77,9 @@ class LrRange:
                 f"{values[0]:.4g} to at best {values[lowest]:.4g}, with a noise of {noise:.2g}): take a larger batch, "
                 "more steps or a wider range, or a model that has still something to learn"
             )
-        return self.rates[int(np.argmin(slopes[:lowest]))]
+        middle = (values[0] + values[lowest]) / 2
+        above = np.flatnonzero(values[:lowest] > middle)  # not empty: the first value is above
+        return self.rates[int(above[-1]) + 1]
 
     def plot(self) -> "Figure":
         """Losses over rates, with the suggestion, as a matplotlib figure; it is not shown.
@@ -103,8 +108,8 @@ class LrRange:
         return figure
 
     @cached_property
-    def _lines(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        return local_lines(np.log10(self.rates), np.array(self.losses), _BANDWIDTH)
+    def _values(self) -> npt.NDArray[np.float64]:
+        return local_lines(np.log10(self.rates), np.array(self.losses), _BANDWIDTH)[0]
 
 
 def lr_range_test(

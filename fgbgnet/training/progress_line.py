@@ -39,6 +39,7 @@ class ProgressLine(Callback):
         self.label = label
         self._bar: Any = None
         self._shown_at = 0.0
+        self._shown_share = 0.0
         self._open = False
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -61,8 +62,8 @@ class ProgressLine(Callback):
             self._show(trainer)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Shows the last state and closes the line."""
-        if self._open:
+        """Shows the last state, unless a validation just did, and closes the line."""
+        if self._open and self._shown_share < self.progress.share:
             self._show(trainer)
         self._close()
 
@@ -71,7 +72,7 @@ class ProgressLine(Callback):
         self._close()
 
     def _show(self, trainer: lightning.Trainer) -> None:
-        self._shown_at = time.monotonic()
+        self._shown_at, self._shown_share = time.monotonic(), self.progress.share
         text = state_of_run(trainer.callback_metrics, self.progress.seconds_left, self.label)
         if self._bar is None:
             print(f"train {self.progress.share:4.0%}  {text}", file=sys.stderr, flush=True)

@@ -37,6 +37,8 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.model = path / "model"
         self.metrics = path / "metrics.csv"
+        self.curves = path / "curves.png"
+        self.pictures = path / "pictures"
         self.record = path / "config.json"
         self.phases = path / "phases.json"
 

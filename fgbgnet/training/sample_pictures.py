@@ -19,6 +19,7 @@ from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.files import write_bytes
 from fgbgnet.models.predict import prediction_of
 from fgbgnet.plotting import overview, stack
+from fgbgnet.training.checkpoints import survives_full_disk
 from fgbgnet.types import DepthUnit, Sample
 
 KEPT_PICTURES = 12
@@ -91,7 +92,8 @@ class ValidationPictures(Callback):
         sheet = self._draw(trainer, pl_module)
         buffer = io.BytesIO()
         sheet.save(buffer, "PNG", compress_level=6)
-        write_bytes(self.folder / f"step_{step:08d}.png", buffer.getvalue())
+        path = self.folder / f"step_{step:08d}.png"
+        survives_full_disk(f"{path.name} was not drawn", lambda: write_bytes(path, buffer.getvalue()))
         steps = pictures_by_step(self.folder)
         for superfluous in steps.keys() - set(spread_steps(sorted(steps), self.keep)):
             steps[superfluous].unlink()
@@ -152,8 +154,8 @@ def spread_steps(steps: Sequence[int], keep: int) -> list[int]:
         steps: In rising order.
         keep: How many, at least 2.
 
-    >>> spread_steps([10, 20, 30, 40, 80], 3)
-    [10, 30, 80]
+    >>> spread_steps([10, 20, 30, 40, 80], 4)
+    [10, 20, 40, 80]
     """
     kept = list(steps)
     while len(kept) > keep:

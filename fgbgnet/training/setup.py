@@ -1,7 +1,6 @@
 """The trainer of a phase, with everything that happens around its steps."""
 
 import logging
-import os
 import shutil
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,6 @@ import lightning
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from fgbgnet.errors import FgBgWarning, InvalidArgumentError
@@ -18,13 +16,17 @@ from fgbgnet.models import DualHeadUNet
 from fgbgnet.training.bad_batch import NameBadBatch
 from fgbgnet.training.checkpoints import AtomicCheckpointIO, KeepCheckpoints, disk_bound
 from fgbgnet.training.config import FitConfig
+from fgbgnet.training.curves import DrawCurves
 from fgbgnet.training.datamodule import PairedFgBgDataModule
 from fgbgnet.training.ema import AverageWeights
+from fgbgnet.training.meter import StepMeter
 from fgbgnet.training.metrics_file import MetricsFile
 from fgbgnet.training.optimizers import is_higher_better
+from fgbgnet.training.processes import choose_devices, choose_strategy
 from fgbgnet.training.progress_line import ProgressLine
 from fgbgnet.training.run_folder import RunFolder
 from fgbgnet.training.run_state import RunClock, RunState
+from fgbgnet.training.sample_pictures import ValidationPictures
 from fgbgnet.training.schedule import Progress
 from fgbgnet.training.signals import StopOnSignal
 from fgbgnet.types import TASKS, Task
@@ -81,12 +83,14 @@ def make_trainer(
     epochs_between = max(1, -(-config.validations // steps_per_epoch))
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     precision: Any = config.precision  # Lightning checks it against its own list
+    devices, nodes = choose_devices(config)
+    idle = any(task not in config.tasks and task not in model.frozen_branches for task in TASKS)
     try:
         trainer = lightning.Trainer(
             accelerator=config.accelerator,
-            devices=config.devices if config.devices != "auto" or config.strategy != "auto" else _one_or_all(config),
-            num_nodes=config.num_nodes,
-            strategy=_strategy(config, model),
+            devices=devices,
+            num_nodes=nodes,
+            strategy=choose_strategy(config, idle),
             sync_batchnorm=config.sync_batchnorm,
             use_distributed_sampler=False,  # loaders share the samples themselves, without doubles
             precision=precision,
@@ -124,15 +128,25 @@ def _callbacks(
     """In the order in which they act: what counts, what shows, what ends a run early, what saves, what leaves."""
     config = run.config
     average: list[Callback] = [AverageWeights(model, config.ema)] if config.ema else []
+    pictures: list[Callback] = []
+    if config.pictures:
+        shown = ValidationPictures(
+            data.validation_set(), run.folder.pictures, config.pictures,
+            depth_unit=model.depth_unit, steps_before=run.steps_before,
+        )  # fmt: skip
+        pictures.append(shown)
     patience: list[Callback] = []
     if config.patience is not None:
         mode = "max" if is_higher_better(config.monitor) else "min"
         patience.append(EarlyStopping(config.monitor, patience=config.patience, mode=mode, strict=False))
     return [
         RunClock(progress),
+        StepMeter(note_every),
         ProgressLine(progress, f"phase {run.number + 1}/{run.count}" if run.count > 1 else ""),
         LearningRateMonitor("step"),
-        MetricsFile(run.folder.metrics, run.tasks, note_every, run.steps_before),
+        MetricsFile(run.folder.metrics, run.tasks, note_every, run.steps_before, run.number + 1),
+        DrawCurves(run.folder.metrics, run.folder.curves),
+        *pictures,
         *patience,
         NameBadBatch(run.folder.path),
         *average,
@@ -140,17 +154,6 @@ def _callbacks(
         kept,
         StopOnSignal(kept),
     ]
-
-
-def _one_or_all(config: FitConfig) -> int | str:
-    """A single device unless several are asked for or a launcher started several processes."""
-    return "auto" if "LOCAL_RANK" in os.environ else 1
-
-
-def _strategy(config: FitConfig, model: DualHeadUNet) -> Any:  # noqa: ANN401 - a name or an object
-    """DDP looks for parameters without a gradient where a branch that could learn is not computed."""
-    idle = [name for name in TASKS if name not in config.tasks and name not in model.frozen_branches]
-    return DDPStrategy(find_unused_parameters=True) if config.strategy == "ddp" and idle else config.strategy
 
 
 def _tell_disk(run: Phase, model: DualHeadUNet) -> None:
