@@ -42,23 +42,23 @@ class FixedBalance(nn.Module):
             Scalar, to call ``backward()`` on.
         """
         names = [task for task in TASKS if task in losses]
-        values = torch.stack([losses[task] for task in names])
-        weighted = values * torch.tensor([weights[task] for task in names]).to(values)
+        weighted = torch.stack([weights[task] * losses[task] for task in names])
         if not self.training:
             return weighted.sum()
-        tasks = [TASKS.index(task) for task in names]
-        self.observe(mean_over_processes(values.detach()), tasks)
+        # A slice, not a list: indexing with a list makes the host wait for a GPU.
+        tasks = slice(TASKS.index(names[0]), TASKS.index(names[-1]) + 1)
+        self.observe(torch.stack([losses[task].detach() for task in names]), tasks)
         return self.combine(weighted, tasks)
 
-    def observe(self, values: Tensor, tasks: list[int]) -> None:
+    def observe(self, values: Tensor, tasks: slice) -> None:
         """Take note of the unweighted losses of a training step, before `combine`.
 
         Args:
-            values: Losses, averaged over the processes, (T,).
+            values: Losses of this process, (T,); what is kept of them goes through `mean_over_processes`.
             tasks: Their places in ``("mask", "depth")``.
         """
 
-    def combine(self, weighted: Tensor, tasks: list[int]) -> Tensor:
+    def combine(self, weighted: Tensor, tasks: slice) -> Tensor:
         """The total of a training step.
 
         Args:
@@ -102,13 +102,13 @@ class NormalisedBalance(FixedBalance):
         self.momentum = momentum
         self.register_buffer("scales", torch.zeros(len(TASKS)))  # 0: nothing seen yet
 
-    def observe(self, values: Tensor, tasks: list[int]) -> None:
+    def observe(self, values: Tensor, tasks: slice) -> None:
         """Update the running means; a loss that is not finite changes nothing."""
-        old, new = self.scales[tasks], values.abs().to(self.scales.dtype)
+        old, new = self.scales[tasks], mean_over_processes(values).abs().to(self.scales.dtype)
         mixed = torch.where(old > 0, torch.lerp(new, old, self.momentum), new)
         self.scales[tasks] = torch.where(new.isfinite(), mixed, old)
 
-    def combine(self, weighted: Tensor, tasks: list[int]) -> Tensor:
+    def combine(self, weighted: Tensor, tasks: slice) -> Tensor:
         """Weighted losses over their running means."""
         return (weighted / self.scales[tasks].to(weighted.dtype).clamp(min=TINY)).sum()
 
@@ -134,7 +134,7 @@ class UncertaintyBalance(FixedBalance):
         self.log_variance = nn.Parameter(torch.zeros(len(TASKS)))
         self.register_buffer("factor", torch.tensor([0.5 if t == "depth" else 1.0 for t in TASKS]), persistent=False)
 
-    def combine(self, weighted: Tensor, tasks: list[int]) -> Tensor:
+    def combine(self, weighted: Tensor, tasks: slice) -> Tensor:
         """The likelihood of the tasks that came."""
         log_variance = self.log_variance[tasks].to(weighted.dtype)
         factor = self.factor[tasks].to(weighted.dtype)
@@ -160,7 +160,7 @@ class DynamicWeightAverage(FixedBalance):
         >>> for mask, depth in ((1.0, 1.0), (0.5, 1.0)):
         ...     _ = balance({"mask": torch.tensor(mask), "depth": torch.tensor(depth)}, {"mask": 1.0, "depth": 1.0})
         ...     balance.end_epoch()
-        >>> balance.factors([0, 1])
+        >>> balance.factors(slice(0, 2))
         tensor([0.8756, 1.1244])
     """
 
@@ -177,10 +177,11 @@ class DynamicWeightAverage(FixedBalance):
         self.register_buffer("counts", torch.zeros(len(TASKS), dtype=torch.int64))
         self.register_buffer("past", torch.zeros(2, len(TASKS)))  # of the last epoch, and the one before; 0: none
 
-    def observe(self, values: Tensor, tasks: list[int]) -> None:
+    def observe(self, values: Tensor, tasks: slice) -> None:
         """Update the mean of the epoch."""
         self.counts[tasks] += 1
-        self.mean[tasks] += (values.to(self.mean.dtype) - self.mean[tasks]) / self.counts[tasks]
+        values = mean_over_processes(values).to(self.mean.dtype)
+        self.mean[tasks] += (values - self.mean[tasks]) / self.counts[tasks]
 
     def end_epoch(self) -> None:
         """The mean of the epoch becomes the last one; a task that was not trained keeps its own."""
@@ -188,13 +189,13 @@ class DynamicWeightAverage(FixedBalance):
         self.mean.zero_()
         self.counts.zero_()
 
-    def factors(self, tasks: list[int]) -> Tensor:
+    def factors(self, tasks: slice) -> Tensor:
         """What multiplies each loss in this epoch, (T,); they sum to T."""
         last, before = self.past[:, tasks].abs()
         ratios = torch.where(before > 0, last / before.clamp(min=TINY), 1)
-        return len(tasks) * torch.softmax(ratios / self.temperature, 0)
+        return len(ratios) * torch.softmax(ratios / self.temperature, 0)
 
-    def combine(self, weighted: Tensor, tasks: list[int]) -> Tensor:
+    def combine(self, weighted: Tensor, tasks: slice) -> Tensor:
         """Weighted losses times the factors of this epoch."""
         return (weighted * self.factors(tasks).to(weighted.dtype)).sum()
 
@@ -229,14 +230,14 @@ class RandomBalance(FixedBalance):
         self.seed = seed
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
-    def observe(self, values: Tensor, tasks: list[int]) -> None:
+    def observe(self, values: Tensor, tasks: slice) -> None:
         """Count the step."""
         self.steps += 1
 
-    def combine(self, weighted: Tensor, tasks: list[int]) -> Tensor:
+    def combine(self, weighted: Tensor, tasks: slice) -> Tensor:
         """Weighted losses times the factors of this step."""
         normal = np.random.default_rng((self.seed, int(self.steps))).standard_normal(len(TASKS))
-        factors = len(tasks) * torch.softmax(torch.from_numpy(normal)[tasks], 0)
+        factors = len(weighted) * torch.softmax(torch.from_numpy(normal)[tasks], 0)
         return (weighted * factors.to(weighted)).sum()
 
 
