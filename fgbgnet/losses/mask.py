@@ -13,7 +13,14 @@ from fgbgnet.losses.mask_terms import (
     mask_lovasz_loss,
     mask_tversky_loss,
 )
-from fgbgnet.losses.validation import check_maps, check_mask_values, check_positive, check_terms, check_valid
+from fgbgnet.losses.validation import (
+    check_focal,
+    check_maps,
+    check_mask_values,
+    check_positive,
+    check_terms,
+    check_valid,
+)
 
 
 class MaskLoss(nn.Module):
@@ -79,13 +86,13 @@ class MaskLoss(nn.Module):
             else check_positive("positive_weight", positive_weight, "0 would ignore the foreground")
         )
         self.smooth = check_positive("smooth", smooth, "0 leaves empty masks without a gradient")
-        mask_focal_loss(torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, 1, 1), focal_alpha, focal_gamma)  # checks both
-        self.focal = {"alpha": float(focal_alpha), "gamma": float(focal_gamma)}
-        self.tversky = {
+        check_focal(focal_alpha, focal_gamma)
+        self._focal = {"alpha": focal_alpha, "gamma": focal_gamma}
+        self._tversky = {
             "alpha": check_positive("tversky_alpha", tversky_alpha, "0 would allow false alarms"),
             "beta": check_positive("tversky_beta", tversky_beta, "0 would allow misses"),
         }
-        self.boundary = {
+        self._boundary = {
             "width": check_positive("boundary_width", boundary_width, "0 has no band"),
             "weight": check_positive("boundary_weight", boundary_weight, "0 would ignore the contour"),
         }
@@ -125,13 +132,13 @@ class MaskLoss(nn.Module):
             case "dice":
                 return mask_dice_loss(logits, target, self.smooth, valid)
             case "focal":
-                return mask_focal_loss(logits, target, **self.focal, valid=valid)
+                return mask_focal_loss(logits, target, **self._focal, valid=valid)
             case "tversky":
-                return mask_tversky_loss(logits, target, **self.tversky, smooth=self.smooth, valid=valid)
+                return mask_tversky_loss(logits, target, **self._tversky, smooth=self.smooth, valid=valid)
             case "lovasz":
                 return mask_lovasz_loss(logits, target, valid)
             case _:
-                return mask_boundary_loss(logits, target, **self.boundary, valid=valid)
+                return mask_boundary_loss(logits, target, **self._boundary, valid=valid)
 
     def extra_repr(self) -> str:
         """The terms and their weights, for ``print(loss)``."""

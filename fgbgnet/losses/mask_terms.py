@@ -10,8 +10,8 @@ from torch import Tensor
 from torchvision.ops import sigmoid_focal_loss
 
 from fgbgnet.contours import contour_band
-from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.losses.numeric import at_least_float32, known_values, mean_of_pictures
+from fgbgnet.losses.validation import check_focal
 
 
 def mask_bce_loss(
@@ -106,10 +106,7 @@ def mask_focal_loss(
         >>> round(mask_focal_loss(torch.zeros(1, 1, 2, 2), target, alpha=-1, gamma=1).item(), 4)
         0.3466
     """
-    if not (0 <= alpha <= 1 or alpha == -1):
-        raise InvalidArgumentError(f"focal alpha={alpha!r}; expected a share from 0 to 1, or -1 for no weights.")
-    if not (gamma == 0 or 1 <= gamma < float("inf")):  # between them the gradient of a saturated pixel is 0 * infinity
-        raise InvalidArgumentError(f"focal gamma={gamma!r}; expected 0, or 1 or more.")
+    check_focal(alpha, gamma)
     logits, known = known_values(logits, valid)
     truth, _ = known_values(target.to(logits.dtype), valid)
     losses = sigmoid_focal_loss(logits, truth, alpha=alpha, gamma=gamma, reduction="none")

@@ -117,6 +117,22 @@ def check_positive(name: str, value: float, why: str) -> float:
     return float(value)
 
 
+def check_focal(alpha: float, gamma: float) -> None:
+    """The settings of the focal loss.
+
+    Args:
+        alpha: In [0, 1], or -1.
+        gamma: 0, or at least 1.
+
+    Raises:
+        InvalidArgumentError: One is outside.
+    """
+    if not (alpha == -1 or check_weight("focal_alpha", alpha) <= 1):
+        raise InvalidArgumentError(f"focal_alpha={alpha!r}; expected a share from 0 to 1, or -1 for no weights.")
+    if 0 < check_weight("focal_gamma", gamma) < 1:  # the gradient of a saturated pixel would be 0 * infinity
+        raise InvalidArgumentError(f"focal_gamma={gamma!r}; expected 0, or 1 or more.")
+
+
 def check_terms(owner: str, weights: Mapping[str, float]) -> dict[str, float]:
     """The terms of a loss that have a weight.
 
@@ -160,6 +176,7 @@ def check_count(name: str, value: int, odd: bool = False) -> int:
 
 __all__ = [
     "check_count",
+    "check_focal",
     "check_maps",
     "check_mask_values",
     "check_positive",

@@ -96,7 +96,7 @@ def test_focal_without_focus_is_the_cross_entropy():
 
 @pytest.mark.parametrize("arguments", [{"alpha": 1.5}, {"alpha": -0.5}, {"gamma": 0.5}, {"gamma": -1.0}])
 def test_focal_refuses(arguments):
-    with pytest.raises(InvalidArgumentError, match=f"focal {next(iter(arguments))}"):
+    with pytest.raises(InvalidArgumentError, match=f"focal_{next(iter(arguments))}"):
         mask_focal_loss(*tensors(*masks(1)), **arguments)
 
 
