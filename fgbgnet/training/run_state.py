@@ -32,18 +32,16 @@ class RunClock(Callback):
             trainer.check_val_every_n_epoch = 1
 
     def on_train_batch_start(self, trainer: lightning.Trainer, *args: Any) -> None:  # noqa: ANN401 - a hook
-        """Sets all clocks alike: the learning rate follows them."""
+        """Has one clock count for all: learning rate and end follow it, and must be the same everywhere."""
         if trainer.world_size > 1 and self.progress.seconds is not None:
-            self.progress.set_seconds(trainer.strategy.broadcast(self.progress.seconds_done))
+            self.progress.hold(trainer.strategy.broadcast(self.progress.seconds_done))
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *args: Any) -> None:  # noqa: ANN401 - a hook
         """Counts the step."""
         self.progress.advance()
-        if self.progress.seconds is not None:
-            over = trainer.strategy.reduce_boolean_decision(self.progress.share >= 1, all=False)
-            if over:
-                trainer.check_val_every_n_epoch = 1  # a run is validated where it ends
-                trainer.should_stop = True
+        if self.progress.seconds is not None and self.progress.share >= 1:
+            trainer.check_val_every_n_epoch = 1  # a run is validated where it ends
+            trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""

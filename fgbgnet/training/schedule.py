@@ -53,14 +53,15 @@ class Progress:
         self.steps_done = 0
         self._seconds_before = 0.0
         self._started: float | None = None
+        self._held: float | None = None
 
     def start(self) -> None:
         """Starts the clock."""
         self._started = time.monotonic()
 
-    def set_seconds(self, seconds: float) -> None:
-        """Sets the clock, to that of another process."""
-        self._seconds_before, self._started = seconds, time.monotonic()
+    def hold(self, seconds: float) -> None:
+        """Has the share be that of a time on the clock of another process, until the next call."""
+        self._held = seconds
 
     @property
     def seconds_done(self) -> float:
@@ -76,7 +77,7 @@ class Progress:
     def share(self) -> float:
         """0 at the start, 1 at the end."""
         if self.seconds is not None:
-            return min(1.0, self.seconds_done / self.seconds)
+            return min(1.0, (self.seconds_done if self._held is None else self._held) / self.seconds)
         return min(1.0, self.steps_done / max(1, self.steps or 1))
 
     @property

@@ -141,6 +141,17 @@ class PairedShardDataset(IterableDataset[Sample]):
         """
         return sum(self.samples_of_workers(1))
 
+    def count_samples(self) -> int:
+        """Number of samples of all processes together, where an index says it.
+
+        Raises:
+            TypeError: If the shards were given without their index.
+        """
+        samples = [source.samples for source in self.sources]
+        if None in samples:
+            raise TypeError("the number of samples is not known; give the data set the index of the shards")
+        return sum(number or 0 for number in samples)
+
     def samples_of_workers(self, workers: int) -> list[int]:
         """Number of samples of each worker of this process in this epoch, where an index says it.
 
