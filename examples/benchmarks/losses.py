@@ -60,7 +60,7 @@ DEPTH = [
     {"l1": 1, "ssim": 0.5},
     {"l1": 1, "multi_scale": 0.5},
     {"l1": 1, "gradient": 0.5, "smoothness": 0.1},
-    {"scale_shift_invariant": 1},
+    {"scale_shift_invariant": 1, "space": "linear"},
     {"l1": 1, "gradient": 0.5, "space": "linear"},
 ]
 FLOORS = ["mask: floor, compensated difference", "depth: floor, mean of the training rooms"]
