@@ -17,6 +17,7 @@ from fgbgnet.commands.predict import predict
 from fgbgnet.commands.recordings import recordings
 from fgbgnet.commands.show import encoders, models
 from fgbgnet.commands.split import split
+from fgbgnet.commands.tune import lr_range, profile
 
 COMMANDS: dict[str, Callable[..., int | None]] = {
     function.__name__: function
@@ -32,6 +33,8 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
         pack,
         train,
         recipes,
+        lr_range,
+        profile,
         evaluate,
         predict,
         export,

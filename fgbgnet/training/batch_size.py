@@ -16,7 +16,7 @@ from fgbgnet.errors import InvalidArgumentError, TrainingError
 from fgbgnet.models import DualHeadUNet
 from fgbgnet.training.config import FitConfig
 from fgbgnet.training.free_memory import PeakMemory, available_memory
-from fgbgnet.training.trial import copy_for_trial, make_trial_trainer, run_trial
+from fgbgnet.training.trial import copy_for_trial, make_trial_trainer, run_trial, trial_module
 
 SMALLEST, LARGEST = 2, 1024
 """One pair is not tried: BatchNorm cannot learn from a single value per channel."""
@@ -112,7 +112,7 @@ def _try(model: DualHeadUNet, size: int, config: FitConfig, batch_size: int, bef
         return None
     try:
         batches = DataLoader(_RandomBatches(batch_size, model.in_channels, size), batch_size=None)
-        run_trial(trainer, model, config, batches)
+        run_trial(trainer, trial_module(model, config), batches)
     except RuntimeError as error:
         if not is_oom_error(error):
             raise

@@ -17,7 +17,7 @@ from fgbgnet.models import DualHeadUNet
 from fgbgnet.training.config import FitConfig
 from fgbgnet.training.datamodule import PairedFgBgDataModule, Transforms, default_transforms, make_stages
 from fgbgnet.training.fitting import _set_priors as set_priors
-from fgbgnet.training.trial import copy_for_trial, make_trial_trainer, run_trial
+from fgbgnet.training.trial import copy_for_trial, make_trial_trainer, run_trial, trial_module
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -162,7 +162,7 @@ def lr_range_test(
     with copy_for_trial(model, config) as trial:
         set_priors(trial, train, config)
         try:
-            run_trial(make_trial_trainer(config, [sweep]), trial, config, data, loss)
+            run_trial(make_trial_trainer(config, [sweep]), trial_module(trial, config, loss), data)
         except NonFiniteLossError as error:
             if len(sweep.losses) < FEWEST_STEPS // 2:
                 raise TrainingError(f"{error} That was at the rate {sweep.rate:g}, in a range test") from error

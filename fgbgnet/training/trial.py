@@ -79,31 +79,29 @@ def make_trial_trainer(config: FitConfig, callbacks: Sequence[Callback] = (), **
         ) from error
 
 
-def run_trial(
-    trainer: lightning.Trainer,
-    model: DualHeadUNet,
-    config: FitConfig,
-    data: Any,  # noqa: ANN401 - a loader or a data module
-    loss: nn.Module | None = None,
-) -> None:
+def trial_module(model: DualHeadUNet, config: FitConfig, loss: nn.Module | None = None) -> DualTaskModule:
+    """The module of a trial, which has no schedule, since nobody knows how long it goes on.
+
+    Args:
+        model: Of `copy_for_trial`.
+        config: The settings of one phase.
+        loss: Replaces the loss of the settings.
+    """
+    return DualTaskModule(model, replace(config, lr_schedule="constant", warmup=0.0), loss, Progress(steps=1), steps=1)
+
+
+def run_trial(trainer: lightning.Trainer, module: DualTaskModule, data: Any) -> None:  # noqa: ANN401 - loader or module
     """Trains at the learning rate of the settings until a callback stops it.
 
     Args:
         trainer: Of `make_trial_trainer`.
-        model: Of `copy_for_trial`.
-        config: The settings of one phase.
+        module: Of `trial_module`.
         data: A loader of batches, or a data module.
-        loss: Replaces the loss of the settings.
 
     Raises:
         KeyboardInterrupt: After Ctrl-C, which Lightning turns into an exit.
     """
-    steady = replace(config, lr_schedule="constant", warmup=0.0)  # no schedule: how long this goes on nobody knows
-    module = DualTaskModule(model, steady, loss, Progress(steps=1), steps=1)
-    with warnings.catch_warnings():  # hints that are meant for real runs
-        for message in (".*does not have many workers.*", ".*number of training batches.*", ".*in eval mode.*",
-                        ".*isinstance.treespec, LeafSpec.*", ".*defined.*validation.*", ".*max_epochs.*"):  # fmt: skip
-            warnings.filterwarnings("ignore", message=message)
+    with without_hints():
         try:
             trainer.fit(module, data)
         except SystemExit as stop:
@@ -112,4 +110,21 @@ def run_trial(
             raise
 
 
-__all__ = ["copy_for_trial", "make_trial_trainer", "run_trial"]
+@contextmanager
+def without_hints() -> Iterator[None]:
+    """Leaves out Lightning's hints that are meant for real runs."""
+    hints = (
+        ".*does not have many workers.*",
+        ".*number of training batches.*",
+        ".*in eval mode.*",
+        ".*isinstance.treespec, LeafSpec.*",
+        ".*defined.*validation.*",
+        ".*max_epochs.*",
+    )
+    with warnings.catch_warnings():
+        for message in hints:
+            warnings.filterwarnings("ignore", message=message)
+        yield
+
+
+__all__ = ["copy_for_trial", "make_trial_trainer", "run_trial", "trial_module", "without_hints"]

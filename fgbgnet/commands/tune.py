@@ -1,0 +1,97 @@
+"""Commands that look at how a training would go, without training."""
+
+from fgbgnet.commands.learn import prepare
+from fgbgnet.errors import InvalidArgumentError
+from fgbgnet.files import atomic_path, check_output, write_json
+from fgbgnet.training.config import FitConfig
+
+
+def profile(
+    data: str,
+    out: str | None = None,
+    val: str | None = None,
+    model: str | None = None,
+    encoder: str | None = None,
+    encoder_weights: str | None = None,
+    init: str | None = None,
+    steps: int = 30,
+    warmup_steps: int = 5,
+    fit: FitConfig | None = None,
+) -> None:
+    """Measure where the steps of a training go, and say which setting to change.
+
+    Takes the options of train, and trains a copy for some steps. Prints the time of each part of a step (median,
+    quartiles, share), images per second, and what to change. Nothing is kept but --out.
+
+    Args:
+        data: manifest.csv of the training data.
+        out: JSON file for the figures.
+        val: manifest.csv of the validation data.
+        model: An architecture of `fgbgnet models`; fgbgnet_xs by default.
+        encoder: An encoder of `fgbgnet encoders` in place of the architecture's own.
+        encoder_weights: Pretrained weights of the encoder, e.g. imagenet.
+        init: Folder of a model whose weights to start from, in place of --model and --encoder.
+        steps: Steps that are measured.
+        warmup_steps: Steps before them.
+        fit: How to train; on the command line the options below.
+    """
+    from fgbgnet.training import profile_training
+
+    if out is not None:
+        check_output(out, folder=False)
+    setup = prepare(data, val, model, encoder, encoder_weights, init, fit or FitConfig())
+    for number, phase in enumerate(phases := setup.config.split_phases(), 1):
+        if len(phases) > 1:
+            print(f"phase {number} of {len(phases)}")
+        found = profile_training(setup.network, setup.train, phase, val=setup.val, steps=steps, warmup=warmup_steps)
+        print(found.table())
+        if out is not None and number == 1:
+            write_json(out, found.to_dict())
+
+
+def lr_range(
+    data: str,
+    out: str,
+    val: str | None = None,
+    model: str | None = None,
+    encoder: str | None = None,
+    encoder_weights: str | None = None,
+    init: str | None = None,
+    lowest: float = 1e-6,
+    highest: float = 1.0,
+    steps: int = 120,
+    fit: FitConfig | None = None,
+) -> None:
+    """Find a learning rate: train with one that grows from step to step, and plot the losses.
+
+    Takes the options of train, and trains a copy (Smith's range test); with several phases the first. Prints a
+    suggestion for --learning_rate.
+
+    Args:
+        data: manifest.csv of the training data.
+        out: Picture of the plot, such as lr.png.
+        val: manifest.csv of the validation data, which are left out of the training data.
+        model: An architecture of `fgbgnet models`; fgbgnet_xs by default.
+        encoder: An encoder of `fgbgnet encoders` in place of the architecture's own.
+        encoder_weights: Pretrained weights of the encoder, e.g. imagenet.
+        init: Folder of a model whose weights to start from, in place of --model and --encoder.
+        lowest: The first learning rate.
+        highest: The last learning rate.
+        steps: Steps from the first to the last.
+        fit: How to train; on the command line the options below.
+    """
+    from fgbgnet.training import lr_range_test
+
+    check_output(out, folder=False)
+    if not out.lower().endswith((".png", ".pdf", ".svg")):
+        raise InvalidArgumentError(f"--out is {out}; expected a picture: .png, .pdf or .svg")
+    setup = prepare(data, val, model, encoder, encoder_weights, init, fit or FitConfig())
+    phase = setup.config.split_phases()[0]
+    found = lr_range_test(setup.network, setup.train, phase, lowest=lowest, highest=highest, steps=steps)
+    with atomic_path(out) as path:
+        found.plot().savefig(path, dpi=110)
+    print(f"{out}: {len(found.losses)} steps from {found.rates[0]:.2g} to {found.rates[-1]:.2g}")
+    print(f"--learning_rate {found.suggestion:.2g}")
+
+
+__all__ = ["lr_range", "profile"]
