@@ -10,7 +10,7 @@ from typing import Any
 import lightning
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities import rank_zero_warn
 
 from fgbgnet.errors import FgBgWarning
@@ -39,6 +39,15 @@ def survives_full_disk(what: str, write: Callable[[], object]) -> bool:
     return True
 
 
+def is_between_steps(trainer: lightning.Trainer) -> bool:
+    """Whether, at the end of a batch, a checkpoint can be taken from which a run goes on exactly.
+
+    Not while gradients are accumulated, which no checkpoint holds; nor at the end of an epoch, before its validation.
+    """
+    progress = trainer.fit_loop.epoch_loop.batch_progress
+    return not progress.is_last_batch and progress.current.ready % trainer.accumulate_grad_batches == 0
+
+
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes a checkpoint to a temporary file, synchronises it, and renames it; a full disk leaves the former one."""
 
@@ -63,7 +72,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return checkpoint
 
 
-class KeepCheckpoints(Callback):
+class KeepCheckpoints(Checkpoint):
     """Writes ``last.ckpt`` from time to time and after every epoch, ``best.ckpt``, and keeps some older ones.
 
     The older ones, ``step_00001200.ckpt``, are links to what ``last.ckpt`` was after a validation. A validation that is
@@ -113,7 +122,7 @@ class KeepCheckpoints(Callback):
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *args: Any) -> None:  # noqa: ANN401 - a hook
         """Writes the last checkpoint when it is time. At the end of an epoch validation comes first."""
-        if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+        if not is_between_steps(trainer):
             return
         if trainer.strategy.reduce_boolean_decision(time.monotonic() - self._written >= self.seconds, all=False):
             self.save_last(trainer)
@@ -200,4 +209,4 @@ def disk_bound(model: torch.nn.Module, optimizer: str, ema: bool, keep: int) -> 
     return (3 + keep) * checkpoint + 2 * weights, checkpoint
 
 
-__all__ = ["AtomicCheckpointIO", "KeepCheckpoints", "disk_bound", "survives_full_disk"]
+__all__ = ["AtomicCheckpointIO", "KeepCheckpoints", "disk_bound", "is_between_steps", "survives_full_disk"]

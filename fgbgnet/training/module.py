@@ -5,6 +5,7 @@ from typing import Any
 import lightning
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from fgbgnet.errors import NonFiniteLossError
 from fgbgnet.losses import DepthSpace, DualTaskLoss, depth_consistency_loss, make_loss
@@ -43,12 +44,19 @@ class DualTaskModule(lightning.LightningModule):
         self.loss = loss or default_loss(self.settings, unit)
         metrics = {"mask": MaskMetrics(), "depth": DepthMetrics(**depth_protocol(unit))}  # as `evaluate` scores
         self.val_metrics: dict[str, Any] = {task: metrics[task] for task in self.settings.tasks}
+        self._plateau: ReduceLROnPlateau | None = None
+        self._plateau_state: dict[str, Any] | None = None
         self._val_metrics = nn.ModuleDict(self.val_metrics)  # registered, so that they follow the device
 
     def forward(self, bg: Tensor, fg_bg: Tensor) -> dict[str, Tensor]:
         """As the model's own forward, for the tasks that are trained."""
         outputs: dict[str, Tensor] = self.model(bg, fg_bg, tasks=self.settings.tasks)
         return outputs
+
+    def on_train_start(self) -> None:
+        """Restores what Lightning does not know of."""
+        if self._plateau is not None and self._plateau_state is not None:
+            self._plateau.load_state_dict(self._plateau_state)
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Loss of a batch."""
@@ -73,7 +81,10 @@ class DualTaskModule(lightning.LightningModule):
         return loss
 
     def on_train_epoch_end(self) -> None:
-        """Tells weightings that go by epochs."""
+        """Moves what goes by epochs: a plateau's rate after a validation, and some balances."""
+        figure = self.trainer.callback_metrics.get(self.settings.monitor)
+        if self._plateau is not None and figure is not None:
+            self._plateau.step(float(figure))
         end_epoch = getattr(getattr(self.loss, "balance", None), "end_epoch", None)
         if end_epoch is not None:
             end_epoch()
@@ -117,27 +128,24 @@ class DualTaskModule(lightning.LightningModule):
             progress, steps = TrainerShare(self.trainer), int(self.trainer.estimated_stepping_batches)
         self.progress = progress
         scheduler = make_scheduler(optimizer, self.settings, progress, steps)
-        plateau = {
-            "scheduler": scheduler,
-            "monitor": self.settings.monitor,
-            "interval": "epoch",
-            "frequency": self.trainer.check_val_every_n_epoch,
-        }
-        stepwise = {"scheduler": scheduler, "interval": "step"}
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": plateau if self.settings.lr_schedule == "plateau" else stepwise,
-        }
+        if isinstance(scheduler, ReduceLROnPlateau):
+            self._plateau = scheduler  # not Lightning's: it leaves out the epoch in which a run is resumed
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any | None) -> None:  # noqa: ANN401 - Lightning's own union
-        """Moves the schedule by a step, or by a validation's figure."""
-        if metric is not None:
-            scheduler.step(metric)
-        elif self.progress is not None:
+        """Moves the schedule by a step."""
+        if self.progress is not None:
             advance(scheduler, self.progress)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds what Lightning does not know of."""
+        if self._plateau is not None:
+            checkpoint["plateau"] = self._plateau.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leaves out the length that a schedule had: a run may go on for longer."""
+        self._plateau_state = checkpoint.get("plateau")
         for state in checkpoint["lr_schedulers"]:
             for name in ("total_steps", "_schedule_phases"):
                 state.pop(name, None)

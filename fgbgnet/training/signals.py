@@ -7,17 +7,17 @@ from types import FrameType
 from typing import Any
 
 import lightning
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Checkpoint
 
-from fgbgnet.training.checkpoints import KeepCheckpoints
+from fgbgnet.training.checkpoints import KeepCheckpoints, is_between_steps
 
 
-class StopOnSignal(Callback):
+class StopOnSignal(Checkpoint):  # those are called last, after what the module does at the end of an epoch
     """On SIGINT or SIGTERM lets the step finish, writes the last checkpoint, and ends the run.
 
-    The checkpoint is one between two steps, from which a run goes on exactly. A second Ctrl-C ends it at once. A
-    signal during validation ends the run after the batch, with the checkpoint that is there. Of several processes one
-    signal to any is enough.
+    The checkpoint is one between two steps, from which a run goes on exactly. After the last step of an epoch, and
+    during validation, the validation comes first. A second Ctrl-C ends the run at once. Of several processes a signal
+    to any one is enough.
 
     Args:
         checkpoints: Writes the last checkpoint.
@@ -42,18 +42,13 @@ class StopOnSignal(Callback):
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *args: Any) -> None:  # noqa: ANN401 - a hook
         """Saves and leaves, unless the epoch ends here: then after its validation."""
-        if not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch and self._is_over(trainer):
+        if is_between_steps(trainer) and self._is_over(trainer):
             self.checkpoints.save_last(trainer)
             self._leave()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Leaves; the checkpoints, which come before, have been written."""
         if self._is_over(trainer):
-            self._leave()
-
-    def on_validation_batch_end(self, trainer: lightning.Trainer, *args: Any) -> None:  # noqa: ANN401 - a hook
-        """Leaves, if all processes were told: each has its own number of batches here."""
-        if self.received and trainer.world_size == 1 and self.checkpoints.last.is_file():
             self._leave()
 
     def _is_over(self, trainer: lightning.Trainer) -> bool:
@@ -64,8 +59,8 @@ class StopOnSignal(Callback):
             raise SystemExit(128 + signal.SIGTERM)
         raise KeyboardInterrupt
 
-    def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
-        """Stops listening."""
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Stops listening, before Lightning does: its handlers, left behind, would call processes that are gone."""
         for number, handler in self._former.items():
             signal.signal(number, handler)
         self._former = {}

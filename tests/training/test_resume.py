@@ -1,0 +1,187 @@
+"""A run that is killed and resumed ends with the same bits as one that was not."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from fgbgnet.data import PairedFgBgDataset, eval_transform, train_transform
+from fgbgnet.training import FitConfig, fit
+from tests.models.restless import restless
+
+SIZE = 16
+SETTINGS = {"batch_size": 2, "accelerator": "cpu", "learning_rate": 5e-3, "validations": 1, "ema": 0.9}
+
+
+def run(quadruples, out, stop_after=None, how=signal.SIGINT, resume=False, **settings):
+    """Trains a network with dropout, BatchNorm and stochastic depth; a signal comes during the step after so many."""
+    config = FitConfig(**{"epochs": 4, **SETTINGS, **settings})
+    train = PairedFgBgDataset(quadruples, train_transform(SIZE), seed=3)
+    val = PairedFgBgDataset(quadruples, eval_transform(SIZE))
+    model = restless(99 if resume else 0, input_size=SIZE)
+    if stop_after is not None:
+        steps = 0
+
+        def count():
+            nonlocal steps
+            steps += 1
+            if steps == stop_after:
+                os.kill(os.getpid(), how)
+
+        model.register_forward_hook(lambda module, *_: count() if module.training else None)
+    return fit(model, train, val, out, config, resume=resume)
+
+
+def ends(*folders):
+    """The last checkpoints of runs: weights, optimiser, schedule, averages."""
+    return [torch.load(folder / "checkpoints" / "last.ckpt", weights_only=False) for folder in folders]
+
+
+def assert_same(one, other, path="checkpoint"):
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), path
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys(), path
+        for key in one:
+            assert_same(one[key], other[key], f"{path}.{key}")
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other), path
+        for number, (a, b) in enumerate(zip(one, other, strict=True)):
+            assert_same(a, b, f"{path}[{number}]")
+    else:
+        assert one == other, path
+
+
+def rows(folder):
+    """metrics.csv without what a clock says."""
+    with (folder / "metrics.csv").open(newline="") as file:
+        return [{k: v for k, v in row.items() if not k.startswith("time/")} for row in csv.DictReader(file)]
+
+
+def assert_same_run(*folders):
+    one, other = ends(*folders)
+    for part in ("state_dict", "optimizer_states", "lr_schedulers", "plateau", "global_step", "epoch"):
+        assert_same(one.get(part), other.get(part), part)
+    average = [next(v for k, v in end["callbacks"].items() if "AverageWeights" in k) for end in (one, other)]
+    assert_same(*average)
+    assert torch.equal(one["fgbgnet"]["random"][0]["torch"], other["fgbgnet"]["random"][0]["torch"])
+    assert rows(folders[0]) == rows(folders[1])
+
+
+@pytest.fixture(scope="module")
+def whole(quadruples, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    run(quadruples, folder)
+    return folder
+
+
+@pytest.mark.parametrize(("stop_after", "workers"), [(1, 0), (6, 0), (12, 0), (15, 0), (15, 2), (18, 2), (23, 0)])
+def test_an_interrupted_run_goes_on_to_the_same_bits(quadruples, tmp_path, whole, stop_after, workers):
+    """24 steps in epochs of 6: within an epoch, at its end, in the first and in the last."""
+    with pytest.raises(KeyboardInterrupt):
+        run(quadruples, tmp_path, stop_after, num_workers=workers)
+    assert ends(tmp_path)[0]["global_step"] == stop_after
+    run(quadruples, tmp_path, resume=True, num_workers=workers)
+    assert_same_run(whole, tmp_path)
+
+
+def test_interrupted_again_and_again(quadruples, tmp_path, whole):
+    with pytest.raises(KeyboardInterrupt):
+        run(quadruples, tmp_path, 4)
+    for more in (1, 3, 7):
+        with pytest.raises(KeyboardInterrupt):
+            run(quadruples, tmp_path, more, resume=True)
+    run(quadruples, tmp_path, resume=True)
+    assert_same_run(whole, tmp_path)
+
+
+def test_sigterm_saves_and_ends_with_its_code(quadruples, tmp_path, whole):
+    with pytest.raises(SystemExit) as stop:
+        run(quadruples, tmp_path, 10, how=signal.SIGTERM)
+    assert stop.value.code == 143
+    run(quadruples, tmp_path, resume=True)
+    assert_same_run(whole, tmp_path)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"lr_schedule": "one_cycle", "optimizer": "sgd", "cycle_momentum": True},
+        {"lr_schedule": "plateau"},
+        {"accumulate": 4},
+        {"epochs": None, "sizes": ((8, 3, 1), (16, 2, 2))},
+        {"balance": "dwa", "optimizer": "sgd"},
+        {"balance": "uncertainty"},
+        {"precision": "bf16-mixed"},
+    ],
+    ids=lambda settings: "-".join(map(str, next(iter(settings.items())))),
+)
+def test_whatever_the_settings(quadruples, tmp_path, settings):
+    """Two interruptions: within an epoch, and at the end of one."""
+    run(quadruples, tmp_path / "whole", **settings)
+    with pytest.raises(KeyboardInterrupt):
+        run(quadruples, tmp_path / "cut", 9, **settings)
+    with pytest.raises(KeyboardInterrupt):
+        run(quadruples, tmp_path / "cut", 3, resume=True, **settings)
+    run(quadruples, tmp_path / "cut", resume=True, **settings)
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")
+
+
+PHASES = {
+    "phases": (
+        {"tasks": ["depth"], "freeze": ["mask"], "epochs": 2},
+        {"tasks": ["mask"], "freeze": ["shared", "depth"], "epochs": 1},
+    )
+}
+    "phases": (
+        {"tasks": ["depth"], "freeze": ["mask"], "epochs": 2},
+        {"tasks": ["mask"], "freeze": ["shared", "depth"], "epochs": 1},
+    )
+}
+
+
+@pytest.mark.parametrize("stop_after", [9, 12, 15])
+def test_in_phases(quadruples, tmp_path, stop_after):
+    """12 steps of depth, 6 of the mask."""
+    whole = run(quadruples, tmp_path / "whole", **PHASES)
+    with pytest.raises(KeyboardInterrupt):
+        run(quadruples, tmp_path / "cut", stop_after, **PHASES)
+    cut = run(quadruples, tmp_path / "cut", resume=True, **PHASES)
+    assert whole.steps == cut.steps == 18
+    assert_same(whole.model.state_dict(), cut.model.state_dict())
+    assert cut.model.tasks == ("mask", "depth")
+    assert rows(tmp_path / "whole") == rows(tmp_path / "cut")
+
+
+KILLED = """
+    import sys
+    from pathlib import Path
+    from tests.training.test_resume import run
+    run(Path(sys.argv[1]), Path(sys.argv[2]), num_workers=int(sys.argv[3]), checkpoint_minutes=1e-6)
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_killed_in_the_middle_of_the_third_epoch(quadruples, tmp_path, whole, workers):
+    """kill -9 leaves no time to save anything: the run goes on from the last checkpoint that was written."""
+    script = [sys.executable, "-c", textwrap.dedent(KILLED), str(quadruples), str(tmp_path), str(workers)]
+    process = subprocess.Popen(script, env={**os.environ, "PYTHONPATH": str(Path.cwd())}, stderr=subprocess.PIPE)
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if last.is_file() and 13 <= ends(tmp_path)[0]["global_step"] < 18:
+            break
+    assert process.poll() is None, process.stderr.read().decode()
+    process.kill()
+    process.wait()
+    process.stderr.close()
+    run(quadruples, tmp_path, resume=True, num_workers=workers)
+    assert_same_run(whole, tmp_path)
