@@ -1,5 +1,6 @@
 """One call from model and data to a run folder."""
 
+import signal
 import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -10,6 +11,7 @@ from typing import Any
 import lightning
 import torch
 from torch import nn
+from torch.utils.data import IterableDataset
 
 from fgbgnet.errors import InvalidArgumentError, TrainingError
 from fgbgnet.models import DualHeadUNet, frozen
@@ -17,7 +19,7 @@ from fgbgnet.training.config import FitConfig
 from fgbgnet.training.datamodule import PairedFgBgDataModule, Transforms, default_transforms, make_stages
 from fgbgnet.training.memory import keep_freed_memory
 from fgbgnet.training.module import DualTaskModule
-from fgbgnet.training.processes import is_lead_process
+from fgbgnet.training.processes import are_several, check_batch_sizes, is_lead_process
 from fgbgnet.training.run_folder import RunFolder, describe
 from fgbgnet.training.schedule import Progress
 from fgbgnet.training.setup import Phase, make_trainer
@@ -93,6 +95,7 @@ def fit(
     folder = RunFolder(Path(out))
     phases = config.split_phases()
     for phase in phases:
+        check_batch_sizes(phase)
         _check_data(model, train, val, phase)
         _check_learners(model, phase)
     record = describe(model, train, val, config, metadata or {})
@@ -100,7 +103,6 @@ def fit(
     lead = is_lead_process()  # the other processes share its folder
     if lead:
         folder.claim(record, resume, overwrite)
-    lightning.seed_everything(config.seed, verbose=False)
     keep_freed_memory()
     steps, seconds = 0, 0.0
     tasks = tuple(task for task in TASKS if any(task in phase.tasks for phase in phases))
@@ -128,6 +130,8 @@ def _run_phase(
 ) -> dict[str, Any]:
     """Trains one phase, and notes what came of it."""
     config = run.config
+    # A phase begins alike whether the one before has just ended or was read from its folder.
+    lightning.seed_everything((config.seed + run.number) % 2**32, verbose=False)
     with frozen(model, *config.freeze) if config.freeze else nullcontext():
         tasks = _tasks_afterwards(model, (config,))
         batch_size = config.batch_size
@@ -139,7 +143,7 @@ def _run_phase(
         data = PairedFgBgDataModule(
             train, val, batch_size, config.num_workers, config.seed, make_stages(config, batch_size), transforms
         )
-        lengths = [(data.steps_of(stage), stage.epochs) for stage in data.stages]
+        lengths = [(data.steps_of(stage, are_several(config)), stage.epochs) for stage in data.stages]
         batches = None if config.minutes is not None else sum(n * epochs for n, epochs in lengths)
         progress = Progress(batches, None if config.minutes is None else 60 * config.minutes)
         trainer, kept = make_trainer(run, model, data, progress, lengths[0][0])
@@ -182,7 +186,8 @@ def _run(
         try:
             trainer.fit(module, data, ckpt_path=None if checkpoint is None else str(checkpoint))
         except SystemExit as stop:
-            if trainer.interrupted:  # Lightning turns Ctrl-C into an exit; callers are to see what it was
+            # Lightning turns Ctrl-C into an exit; callers are to see what it was.
+            if trainer.interrupted and stop.code != 128 + signal.SIGTERM:
                 raise KeyboardInterrupt from stop
             raise
 
@@ -240,7 +245,7 @@ def _set_priors(model: DualHeadUNet, data: Any, config: FitConfig) -> None:  # n
 
 def _some(data: Any, count: int) -> list[Any]:  # noqa: ANN401
     """Some samples, spread over a data set, or the first of one that is read in order."""
-    if not hasattr(data, "__getitem__"):
+    if isinstance(data, IterableDataset):
         return [sample for sample, _ in zip(data, range(count), strict=False)]
     stride = max(1, len(data) // count)
     return [data[index] for index in range(0, len(data), stride)][:count]
@@ -254,6 +259,8 @@ def _ignore_hints() -> None:
         ".*Checkpoint directory.*exists.*",
         ".*in eval mode at the start of training.*",
         ".*isinstance.treespec, LeafSpec.*",
+        ".*sync_dist=True.*",
+        ".*Your `IterableDataset` has `__len__` defined.*",
     ):
         warnings.filterwarnings("ignore", message=message)
 

@@ -104,7 +104,6 @@ def make_trainer(
             logger=TensorBoardLogger(run.folder.path, "", "tensorboard"),
             log_every_n_steps=note_every,
             num_sanity_val_steps=0,
-            enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
         )

@@ -141,11 +141,6 @@ PHASES = {
         {"tasks": ["mask"], "freeze": ["shared", "depth"], "epochs": 1},
     )
 }
-    "phases": (
-        {"tasks": ["depth"], "freeze": ["mask"], "epochs": 2},
-        {"tasks": ["mask"], "freeze": ["shared", "depth"], "epochs": 1},
-    )
-}
 
 
 @pytest.mark.parametrize("stop_after", [9, 12, 15])
