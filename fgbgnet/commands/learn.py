@@ -11,12 +11,15 @@ from fgbgnet.training.processes import is_lead_process
 from fgbgnet.training.recipes import dump_options
 
 if TYPE_CHECKING:
-    from fgbgnet.data import PairedFgBgDataset
+    from fgbgnet.data import PairedFgBgDataset, PairedShardDataset
+    from fgbgnet.data.dataset import Transform
     from fgbgnet.models import DualHeadUNet
     from fgbgnet.types import DepthUnit
 
 DEFAULT_SIZE = 128
 """Side to which `train` brings pictures unless it is told another."""
+SHUFFLE_BUFFER = 1000
+"""Stored samples among which the next is drawn when shards are read."""
 HELD_OUT = 0.2
 """Share of the backgrounds that `train` keeps for validation."""
 
@@ -57,9 +60,9 @@ def train(
     options; it can be given wherever a model is expected.
 
     Args:
-        data: manifest.csv of the training data.
+        data: manifest.csv of the training data, or the index of shards (out-index.json).
         out: Folder of the run.
-        val: manifest.csv of the validation data.
+        val: manifest.csv of the validation data, or the index of shards; needed if the training data are shards.
         model: An architecture of `fgbgnet models`; fgbgnet_xs by default.
         encoder: An encoder of `fgbgnet encoders` in place of the architecture's own.
         encoder_weights: Pretrained weights of the encoder, e.g. imagenet.
@@ -91,8 +94,8 @@ class TrainingSetup:
     """What `train` and its relatives make of their options."""
 
     network: "DualHeadUNet"
-    train: "PairedFgBgDataset"
-    val: "PairedFgBgDataset"
+    train: "PairedFgBgDataset | PairedShardDataset"
+    val: "PairedFgBgDataset | PairedShardDataset"
     config: FitConfig
     largest: int
     """The largest size of a picture."""
@@ -110,9 +113,7 @@ def prepare(
     config: FitConfig,
 ) -> TrainingSetup:
     """Model, data and settings from the options of `train`."""
-    from fgbgnet.data import PairedFgBgDataset
-
-    everything = PairedFgBgDataset(data, seed=config.seed)
+    everything = _open_data(data, None, config.seed, SHUFFLE_BUFFER)
     if not everything.has_depth and "depth" in config.tasks:
         if len(config.split_phases()) > 1:
             raise InvalidArgumentError(f"{data} has no depth to train in phases; leave out schedule and phases")
@@ -137,13 +138,31 @@ def recipes() -> None:
         print(f"{recipe.name:{width}}  {recipe.summary}")
 
 
+def _open_data(
+    path: str, transform: "Transform | None", seed: int, shuffle_buffer: int = 0
+) -> "PairedFgBgDataset | PairedShardDataset":
+    """The samples of a manifest, or of shards whose index it is."""
+    from fgbgnet.data import PairedFgBgDataset, PairedShardDataset
+
+    if path.endswith(".json"):
+        return PairedShardDataset(path, transform, seed, shuffle_buffer)
+    return PairedFgBgDataset(path, transform, seed)
+
+
 def _train_and_val(
-    everything: "PairedFgBgDataset", val: str | None, size: int, seed: int
-) -> tuple["PairedFgBgDataset", "PairedFgBgDataset", str]:
+    everything: "PairedFgBgDataset | PairedShardDataset", val: str | None, size: int, seed: int
+) -> tuple["PairedFgBgDataset | PairedShardDataset", "PairedFgBgDataset | PairedShardDataset", str]:
     """Training data, validation data, and in a word what the latter are."""
-    from fgbgnet.data import PairedFgBgDataset, eval_transform, load_split, seeded_split, train_transform
+    from fgbgnet.data import PairedShardDataset, eval_transform, load_split, seeded_split, train_transform
 
     transforms = (train_transform(size), eval_transform(size))
+    if isinstance(everything, PairedShardDataset):
+        if val is None:
+            raise InvalidArgumentError(
+                "shards are read from end to end, so that no backgrounds can be held out of them; give --val, a "
+                "manifest or the index of other shards (fgbgnet split makes both sides, fgbgnet pack the shards)"
+            )
+        return everything.with_transform(transforms[0]), _open_data(val, transforms[1], seed), Path(val).name
     sides = set(everything.manifest.column("split").tolist())
     if val is None and {"train", "val"} <= sides:
         split = load_split(everything, ("train", "val"), transforms)
@@ -159,7 +178,7 @@ def _train_and_val(
     if val is not None:
         return (
             everything.with_transform(transforms[0]),
-            PairedFgBgDataset(val, transforms[1], seed=seed),
+            _open_data(val, transforms[1], seed),
             Path(val).name,
         )
     split = seeded_split(everything, (1 - HELD_OUT, HELD_OUT), seed, group_by="bg", transforms=transforms)

@@ -6,7 +6,7 @@ from typing import Any
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.training.config import FitConfig
 
-_RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
+_RANKS_OF_LIGHTNING = ("NODE_RANK", "LOCAL_RANK", "SLURM_PROCID")
 
 
 def is_lead_process() -> bool:
@@ -14,7 +14,9 @@ def is_lead_process() -> bool:
 
     Only the first one writes into a run's folder, and to the terminal.
     """
-    return all(os.environ.get(name, "0") == "0" for name in _RANKS)
+    # torchrun gives machines numbers of its own, whatever Slurm calls them.
+    names = ("RANK",) if "RANK" in os.environ else _RANKS_OF_LIGHTNING
+    return all(os.environ.get(name, "0") == "0" for name in names)
 
 
 def choose_devices(config: FitConfig) -> tuple[int | str, int]:

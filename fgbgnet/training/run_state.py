@@ -92,6 +92,8 @@ class RunState(Callback):
         """Restores random states, last of all that happens before the first step."""
         if len(self._states) == trainer.world_size:  # with another number of processes there is no like state
             _restore(self._states[trainer.global_rank])
+        elif trainer.global_rank:  # one seed for all would have them drop out the same
+            torch.manual_seed(torch.initial_seed() + trainer.global_rank)
         self._states = []
 
 

@@ -3,9 +3,10 @@
 import copy
 import warnings
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from multiprocessing.context import get_spawning_popen
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 from torch.utils.data import IterableDataset
 
@@ -22,7 +23,7 @@ from fgbgnet.data.shards.sources import find_sources, open_shard
 from fgbgnet.data.shards.streams import StoredSample, read_samples
 from fgbgnet.data.transforms import JointTransform, check_transform, transform_layers
 from fgbgnet.errors import ArchiveError, FgBgWarning, InvalidArgumentError
-from fgbgnet.types import PathInput, Sample
+from fgbgnet.types import DepthUnit, PathInput, Sample
 
 
 class PairedShardDataset(IterableDataset[Sample]):
@@ -140,6 +141,29 @@ class PairedShardDataset(IterableDataset[Sample]):
             TypeError: If the shards were given without their index.
         """
         return sum(self.samples_of_workers(1))
+
+    def with_transform(self, transform: Transform | None) -> Self:
+        """The same samples with another transform, from the same epoch on; each counts its own epochs."""
+        check_transform(transform)
+        twin = copy.copy(self)
+        twin.transform = transform
+        twin._epoch = copy.copy(self._epoch)
+        return twin
+
+    @cached_property
+    def depth_unit(self) -> DepthUnit:
+        """Unit of the depth, as the first sample says: the others are read when their turn comes."""
+        return DepthDeclaration.from_row(self._first.row).unit
+
+    @property
+    def has_depth(self) -> bool:
+        """Whether the first sample has a depth map."""
+        return "depth" in self._first.contents
+
+    @cached_property
+    def _first(self) -> StoredSample:
+        (first,) = _read([Part(self.sources[0], 0, 1)])
+        return first
 
     def count_samples(self) -> int:
         """Number of samples of all processes together, where an index says it.
