@@ -110,17 +110,10 @@ class PairedFgBgDataModule(lightning.LightningDataModule):
         Raises:
             InvalidArgumentError: If the data are read in order and do not say how many they are.
         """
-        if not hasattr(self.train_data, "in_batches"):
-            return max(1, len(self.train_data) // stage.batch_size)
-        try:
-            if several:  # which then all have full batches, whoever reads what
-                return max(1, int(self.train_data.count_samples()) // stage.batch_size)
-            return len(self._make_loader(stage))
-        except TypeError as error:
-            raise InvalidArgumentError(
-                "the training data do not say how many samples they have, so epochs have no length; give the index "
-                "that pack_shards wrote beside the shards"
-            ) from error
+        samples = count_samples(self.train_data)
+        if several or not hasattr(self.train_data, "in_batches"):
+            return max(1, samples // stage.batch_size)
+        return len(self._make_loader(stage))  # every worker has a last batch
 
     def _make_loader(self, stage: Stage) -> DataLoader[Any]:
         data = _at(self.train_data, stage.size, lambda size: self.transforms(size)[0])
@@ -140,6 +133,21 @@ class PairedFgBgDataModule(lightning.LightningDataModule):
         return 0 if self.trainer is None else self.trainer.current_epoch
 
 
+def count_samples(data: Any) -> int:  # noqa: ANN401 - any dataset
+    """Samples of a data set, of all processes together.
+
+    Raises:
+        InvalidArgumentError: If it is read in order and does not say how many it has.
+    """
+    try:
+        return int(data.count_samples() if hasattr(data, "count_samples") else len(data))
+    except TypeError as error:
+        raise InvalidArgumentError(
+            f"{data!r} does not say how many samples it has, so that epochs have no length; give it the index that "
+            "pack_shards wrote beside the shards"
+        ) from error
+
+
 def make_stages(config: FitConfig, batch_size: int) -> tuple[Stage, ...]:
     """The stages of a phase.
 
@@ -156,4 +164,4 @@ def _at(data: Any, size: int | None, transform: Callable[[int], SampleTransform]
     return data if size is None else data.with_transform(transform(size))
 
 
-__all__ = ["PairedFgBgDataModule", "Stage", "Transforms", "default_transforms", "make_stages"]
+__all__ = ["PairedFgBgDataModule", "Stage", "Transforms", "count_samples", "default_transforms", "make_stages"]

@@ -16,7 +16,7 @@ from torch.utils.data import IterableDataset
 from fgbgnet.errors import InvalidArgumentError, TrainingError
 from fgbgnet.models import DualHeadUNet, frozen
 from fgbgnet.training.config import FitConfig
-from fgbgnet.training.datamodule import PairedFgBgDataModule, Transforms, default_transforms, make_stages
+from fgbgnet.training.datamodule import PairedFgBgDataModule, Transforms, count_samples, default_transforms, make_stages
 from fgbgnet.training.memory import keep_freed_memory
 from fgbgnet.training.module import DualTaskModule
 from fgbgnet.training.processes import are_several, check_batch_sizes, is_lead_process
@@ -200,7 +200,7 @@ def _side(train: Any, val: Any, config: FitConfig) -> int:  # noqa: ANN401
 
 def _check_data(model: DualHeadUNet, train: Any, val: Any, config: FitConfig) -> None:  # noqa: ANN401
     for name, data in (("train", train), ("val", val)):
-        if data is None or len(data) == 0:
+        if data is None or count_samples(data) == 0:
             raise InvalidArgumentError(f"{name} has no samples; a run needs some to choose its best model by")
         unit = getattr(data, "depth_unit", model.depth_unit)
         if "depth" in config.tasks and unit != model.depth_unit:

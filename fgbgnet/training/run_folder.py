@@ -11,6 +11,7 @@ from fgbgnet.errors import InvalidArgumentError, MissingFileError
 from fgbgnet.files import write_bytes, write_json
 from fgbgnet.models import DualHeadUNet, frozen_branches
 from fgbgnet.training.config import FitConfig
+from fgbgnet.training.datamodule import count_samples
 from fgbgnet.training.recipes import dump_options
 from fgbgnet.types import TASKS
 
@@ -150,7 +151,7 @@ def _of(data: Any) -> dict[str, Any]:  # noqa: ANN401
     """Number of samples, and a fingerprint of which ones if the data set tells their ids."""
     ids = sorted(str(id) for id in data.ids) if hasattr(data, "ids") else []
     digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16] if ids else None
-    return {"samples": len(data), "ids_sha256": digest}
+    return {"samples": count_samples(data), "ids_sha256": digest}
 
 
 __all__ = ["RunFolder", "describe"]
