@@ -1,5 +1,6 @@
 """Tables of training, made from the result files in ``results/training/``."""
 
+import race_tables
 from synth_tables import NOT_YET, _command, _load, _table
 
 MASK = ("IoU, clean", "IoU, imperfect", "boundary IoU, imperfect", "false alarms, empty")
@@ -49,4 +50,4 @@ def balances(folder):
     return _losses(folder, "both", (*MASK[1:3], *DEPTH[:2]))
 
 
-TABLES = {"mask losses": mask_losses, "depth losses": depth_losses, "balances": balances}
+TABLES = {"mask losses": mask_losses, "depth losses": depth_losses, "balances": balances} | race_tables.TABLES

@@ -13,7 +13,7 @@ from fgbgnet.data import make_loader
 
 MODEL, SIZE = "fgbgnet_s", 96
 BATCHES, WORKERS = (16, 32), (0, 1)
-COUNTS = {"train": (2048, 0)}
+COUNTS = {"train": (8192, 0)}
 
 
 class Training:

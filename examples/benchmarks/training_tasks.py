@@ -16,7 +16,7 @@ from fgbgnet.models import frozen
 from fgbgnet.training.schedule import warm_cosine
 
 MODEL, SIZE, BATCH, RATE = "fgbgnet_s", 96, 16, 4e-3
-COUNTS = {"train": (4096, 0), "test": (512, 2)}
+COUNTS = {"train": (8192, 0), "test": (512, 2)}
 WAYS = {
     "together": [(("mask", "depth"), ())],
     "in turns": [(("depth",), ("mask",)), (("mask",), ("depth",))],
