@@ -27,6 +27,7 @@ class TrainLoader(DataLoader[Sample]):
     _batches = 0
     _skip = 0
     _next = 0
+    _open = False
 
     def set_epoch(self, epoch: int) -> None:
         """Chooses the epoch of the next iteration; every iteration is the next epoch otherwise."""
@@ -36,7 +37,7 @@ class TrainLoader(DataLoader[Sample]):
 
     def state_dict(self) -> dict[str, int]:
         """The epoch that is going on, or comes next, and how many batches of it were handed out."""
-        if self._skip or 0 < self._batches < self._length():
+        if self._skip or (self._open and self._batches < self._length()):
             return {"epoch": self._epoch, "batches": self._batches}
         return {"epoch": self._following(), "batches": 0}
 
@@ -52,12 +53,12 @@ class TrainLoader(DataLoader[Sample]):
                 "as its state_dict() gives them"
             )
         self._epoch, self._skip = int(state["epoch"]), int(state["batches"])
-        self._batches = self._skip
+        self._batches, self._open = self._skip, False
         self.set_epoch(self._epoch)
 
     def __iter__(self) -> Any:  # noqa: ANN401 - of a type that torch keeps to itself
         self._epoch = self._following()
-        self._batches, self._skip = self._skip, 0
+        self._batches, self._skip, self._open = self._skip, 0, True
         if isinstance(self.sampler, SeededSampler):
             self.sampler.skip = self._batches * (self.batch_size or 1)
             batches = super().__iter__()
@@ -83,7 +84,7 @@ class TrainLoader(DataLoader[Sample]):
         for batch in batches:
             self._batches += 1
             yield batch
-        self._batches = 0
+        self._batches, self._open = 0, False
 
 
 def make_loader(

@@ -115,8 +115,12 @@ class PairedFgBgDataModule(lightning.LightningDataModule):
             return max(1, samples // stage.batch_size)
         return len(self._make_loader(stage))  # every worker has a last batch
 
+    def training_data(self, stage: Stage) -> Any:  # noqa: ANN401
+        """The training data as a stage shows them."""
+        return _at(self.train_data, stage.size, lambda size: self.transforms(size)[0])
+
     def _make_loader(self, stage: Stage) -> DataLoader[Any]:
-        data = _at(self.train_data, stage.size, lambda size: self.transforms(size)[0])
+        data = self.training_data(stage)
         return make_loader(data, self._share(stage), True, seed=self.seed, num_workers=self.num_workers)
 
     def _share(self, stage: Stage) -> int:

@@ -1,6 +1,7 @@
 """One call from model and data to a run folder."""
 
 import signal
+import sys
 import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -151,7 +152,7 @@ def _run_phase(
         if begin is not None:
             begin()
         if checkpoint is None:
-            _set_priors(model, train, config)
+            _set_priors(model, data.training_data(data.stages[0]), config)
         model.tasks = tasks
         if not model.training:
             model.train()  # Lightning leaves the mode as it is
@@ -189,6 +190,11 @@ def _run(
             # Lightning turns Ctrl-C into an exit; callers are to see what it was.
             if trainer.interrupted and stop.code != 128 + signal.SIGTERM:
                 raise KeyboardInterrupt from stop
+            raise
+        except Exception:
+            launcher = trainer.strategy.launcher
+            if launcher is not None:  # the processes that it started would wait for this one
+                launcher.kill(signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
             raise
 
 
