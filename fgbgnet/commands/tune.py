@@ -1,6 +1,8 @@
 """Commands that look at how a training would go, without training."""
 
-from fgbgnet.commands.learn import prepare
+from dataclasses import replace
+
+from fgbgnet.commands.learn import TrainingSetup, prepare
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.files import atomic_path, check_output, write_json
 from fgbgnet.training.config import FitConfig
@@ -40,13 +42,17 @@ def profile(
     if out is not None:
         check_output(out, folder=False)
     setup = prepare(data, val, model, encoder, encoder_weights, init, fit or FitConfig())
-    for number, phase in enumerate(phases := setup.config.split_phases(), 1):
+    phases = setup.config.split_phases()
+    profiles = []
+    for number, phase in enumerate(phases, 1):
         if len(phases) > 1:
-            print(f"phase {number} of {len(phases)}")
-        found = profile_training(setup.network, setup.train, phase, val=setup.val, steps=steps, warmup=warmup_steps)
+            print(f"\nphase {number} of {len(phases)}")
+        config = _with_batch_size(setup, phase)
+        found = profile_training(setup.network, setup.train, config, val=setup.val, steps=steps, warmup=warmup_steps)
         print(found.table())
-        if out is not None and number == 1:
-            write_json(out, found.to_dict())
+        profiles.append(found.to_dict())
+    if out is not None:
+        write_json(out, {"phases": profiles})
 
 
 def lr_range(
@@ -86,12 +92,22 @@ def lr_range(
     if not out.lower().endswith((".png", ".pdf", ".svg")):
         raise InvalidArgumentError(f"--out is {out}; expected a picture: .png, .pdf or .svg")
     setup = prepare(data, val, model, encoder, encoder_weights, init, fit or FitConfig())
-    phase = setup.config.split_phases()[0]
+    phase = _with_batch_size(setup, setup.config.split_phases()[0])
     found = lr_range_test(setup.network, setup.train, phase, lowest=lowest, highest=highest, steps=steps)
     with atomic_path(out) as path:
         found.plot().savefig(path, dpi=110)
     print(f"{out}: {len(found.losses)} steps from {found.rates[0]:.2g} to {found.rates[-1]:.2g}")
     print(f"--learning_rate {found.suggestion:.2g}")
+
+
+def _with_batch_size(setup: TrainingSetup, phase: FitConfig) -> FitConfig:
+    """The settings of a phase, with a number where the batch size is "auto"."""
+    from fgbgnet.training import find_batch_size
+
+    if phase.batch_size != "auto":
+        return phase
+    size = phase.size or setup.largest
+    return replace(phase, batch_size=find_batch_size(setup.network, size, phase, limit=len(setup.train)))
 
 
 __all__ = ["lr_range", "profile"]

@@ -104,19 +104,22 @@ def predicted_peak(trials: list[Trial]) -> int:
 
 def _try(model: DualHeadUNet, size: int, config: FitConfig, batch_size: int, before: list[Trial]) -> Trial | None:
     """Trains for a few steps; None if that would need, or needed, too much memory."""
-    clock = _StepClock(config.accumulate + TIMED_STEPS)
-    trainer = make_trial_trainer(config, [clock])
-    device = trainer.strategy.root_device
-    peak = PeakMemory(device)
-    if predicted_peak(before) > MEMORY_SHARE * available_memory(device):
+    if predicted_peak(before) > MEMORY_SHARE * available_memory(make_trial_trainer(config).strategy.root_device):
         return None
     try:
-        batches = DataLoader(_RandomBatches(batch_size, model.in_channels, size), batch_size=None)
-        run_trial(trainer, trial_module(model, config), batches)
+        return _make_steps(model, size, config, batch_size)
     except RuntimeError as error:
         if not is_oom_error(error):
             raise
         return None
+
+
+def _make_steps(model: DualHeadUNet, size: int, config: FitConfig, batch_size: int) -> Trial:
+    clock = _StepClock(config.accumulate + TIMED_STEPS)
+    trainer = make_trial_trainer(config, [clock])
+    peak = PeakMemory(trainer.strategy.root_device)
+    batches = DataLoader(_RandomBatches(batch_size, model.in_channels, size), batch_size=None)
+    run_trial(trainer, trial_module(model, config), batches)
     # The fastest step: others were held up by something that has nothing to do with the batch size.
     return Trial(batch_size, batch_size / min(clock.seconds[config.accumulate :]), peak.growth())
 

@@ -182,9 +182,11 @@ def _of_compute(profile: TrainingProfile) -> list[Advice]:
         if "16" in profile.precision:
             text = f"{share}; few processors compute with 16 bits, others imitate it slowly"
             advice.append(Advice("compute", "precision=32-true", text))
-        idle = profile.cores - profile.num_workers
+        waits = profile.share("loader") >= THRESHOLDS["loader"]
+        loading = min(profile.workers_needed, profile.cores - 1) if waits else 0
+        idle = profile.cores - max(profile.num_workers, loading)
         if profile.threads < idle:
-            text = f"{share}, by {profile.threads} threads although {idle} cores are free"
+            text = f"{share}; {idle} cores have nothing else to do, and torch computes on {profile.threads}"
             advice.append(Advice("compute", f"OMP_NUM_THREADS={idle}", text))
         advice.append(Advice("compute", "sizes", f"{share}; begin with small pictures, or take a smaller model"))
         return advice

@@ -142,9 +142,9 @@ def fixed_samples(data: Any, count: int) -> list[Sample]:  # noqa: ANN401 - any 
 
 
 def pictures_by_step(folder: Path) -> dict[int, Path]:
-    """The pictures in a folder by their step; nothing if there is no folder."""
+    """The pictures in a folder by their step, in its order; nothing if there is no folder."""
     matches = {path: _NAME.fullmatch(path.name) for path in folder.glob("step_*.png")}
-    return {int(match[1]): path for path, match in matches.items() if match}
+    return dict(sorted((int(match[1]), path) for path, match in matches.items() if match))
 
 
 def spread_steps(steps: Sequence[int], keep: int) -> list[int]:
