@@ -57,7 +57,7 @@ def joint(folder):
         rows.append([way, *figures, f"{share['seconds']:.2f} ({share['cpu_seconds']:.2f})" if share else ""])
     head = ["", "seconds", "processor seconds", "IoU", "AbsRel", "together, as a share (of processor time)"]
     text = f"`{content['model']}`, {content['steps']} steps of {content['batch_size']} for each task, "
-    text += f"{content['size']} px, {len(content['runs'])} seeds: smallest to largest."
+    text += f"{content['size']} px, smallest to largest of {len(content['runs'])}."
     return "\n\n".join([_command(content), text, _table(head, rows)])
 
 
