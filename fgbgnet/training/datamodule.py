@@ -79,6 +79,11 @@ class PairedFgBgDataModule(lightning.LightningDataModule):
         if self.val_data is None:
             return []
         stage = self.stages[-1]
+        processes = self._processes()
+        if processes > 1 and (samples := count_samples(self.val_data)) < processes:
+            raise InvalidArgumentError(
+                f"there are fewer samples to validate ({samples}) than processes ({processes}); each needs one"
+            )
         return make_loader(
             self.validation_set(),
             self._share(stage),
@@ -125,13 +130,16 @@ class PairedFgBgDataModule(lightning.LightningDataModule):
 
     def _share(self, stage: Stage) -> int:
         """Batch size of one process."""
-        processes = 1 if self.trainer is None else self.trainer.world_size
+        processes = self._processes()
         if stage.batch_size % processes:
             raise InvalidArgumentError(
                 f"the batch size {stage.batch_size} cannot be shared by {processes} processes; choose a multiple of "
                 f"{processes}"
             )
         return stage.batch_size // processes
+
+    def _processes(self) -> int:
+        return 1 if self.trainer is None else self.trainer.world_size
 
     def _current_epoch(self) -> int:
         return 0 if self.trainer is None else self.trainer.current_epoch

@@ -115,7 +115,8 @@ class DualTaskModule(lightning.LightningModule):
                 value.detach(),
                 on_step=stage == "train",
                 on_epoch=stage == "val",
-                batch_size=len(batch["id"]),
+                # Not a whole number: Lightning would round the mean of the processes' numbers of samples down.
+                batch_size=float(len(batch["id"])),  # type: ignore[arg-type]
                 sync_dist=stage == "val",
             )
         return losses["total"]
