@@ -1,7 +1,9 @@
+from types import SimpleNamespace
+
 import pytest
 
 from fgbgnet.errors import InvalidArgumentError
-from fgbgnet.training import FitConfig
+from fgbgnet.training import FitConfig, PairedFgBgDataModule
 from fgbgnet.training.processes import are_several, check_batch_sizes, choose_devices, choose_strategy, is_lead_process
 from tests.test_cli import call
 
@@ -77,6 +79,15 @@ def test_batches_that_two_processes_cannot_share(settings, message):
     check_batch_sizes(FitConfig(**settings))
     with pytest.raises(InvalidArgumentError, match=message):
         check_batch_sizes(FitConfig(devices=2, **settings))
+
+
+def test_every_process_has_something_to_validate():
+    data = PairedFgBgDataModule(range(8), range(1), batch_size=2)
+    data.trainer = SimpleNamespace(world_size=2)
+    with pytest.raises(InvalidArgumentError, match=r"fewer samples to validate \(1\) than processes \(2\)"):
+        data.val_dataloader()
+    data.val_data = range(2)
+    assert data.val_dataloader().batch_size == 1
 
 
 def test_the_command_ends_with_2_before_anything_starts(quadruples, tmp_path, capsys):

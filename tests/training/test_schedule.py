@@ -35,6 +35,18 @@ def test_progress_by_time_goes_on_after_a_resume(monkeypatch):
     assert (later.share, later.seconds_left) == (1, 0)
 
 
+def test_one_clock_counts_for_several_processes(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(schedule.time, "monotonic", lambda: now[0])
+    progress = Progress(seconds=60)
+    progress.start()
+    progress.hold(30)
+    now[0] += 7
+    assert (progress.share, progress.seconds_done) == (0.5, 7)
+    progress.hold(45)
+    assert progress.share == 0.75
+
+
 def test_progress_by_steps_estimates_the_time_left(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(schedule.time, "monotonic", lambda: now[0])
