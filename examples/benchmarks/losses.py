@@ -60,7 +60,8 @@ DEPTH = [
     {"l1": 1, "ssim": 0.5},
     {"l1": 1, "multi_scale": 0.5},
     {"l1": 1, "gradient": 0.5, "smoothness": 0.1},
-    {"scale_shift_invariant": 1, "space": "linear"},
+    {"scale_shift_invariant": 1, "space": "linear", "trim": 0},
+    {"scale_shift_invariant": 1, "space": "linear", "trim": 0.2},
     {"l1": 1, "gradient": 0.5, "space": "linear"},
 ]
 FLOORS = ["mask: floor, compensated difference", "depth: floor, mean of the training rooms"]
@@ -116,8 +117,9 @@ def plan():
 
 
 def _name(terms):
-    weighted = [n if w == 1 else f"{w} {n}" for n, w in terms.items() if n != "space"]
-    return " + ".join(weighted) + (f", {terms['space']} space" if "space" in terms else "")
+    weighted = [n if w == 1 else f"{w} {n}" for n, w in terms.items() if n not in ("space", "trim")]
+    trim = f", trim {terms['trim']}" if "trim" in terms else ""
+    return " + ".join(weighted) + (f", {terms['space']} space" if "space" in terms else "") + trim
 
 
 def rooms(count, size, seed):

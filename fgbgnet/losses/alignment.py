@@ -74,20 +74,20 @@ def log_depth(depth: Tensor, minimum: float = 1e-3) -> Tensor:
 
 
 def depth_scale_shift_invariant_loss(
-    prediction: Tensor, target: Tensor, valid: Tensor | None = None, trim: float = 0.2
+    prediction: Tensor, target: Tensor, valid: Tensor | None = None, trim: float = 0.0
 ) -> Tensor:
-    """Trimmed absolute error after a robust alignment, per picture, averaged over the batch.
+    """Absolute error after a robust alignment, per picture, averaged over the batch.
 
-    ``L_ssitrim`` of MiDaS (Ranftl et al., 2020): prediction and truth are both brought to median 0 and mean absolute
-    deviation 1, and the largest fifth of the errors is left out, ``sum |p - t| / (2 M)`` over the rest of the
-    ``M`` valid pixels. Unlike `align_scale_shift`, outliers of the truth move neither scale nor shift. A map that is
-    constant has no deviation; its scale is left at 1.
+    ``sum |p - t| / (2 M)`` over the ``M`` valid pixels, with prediction and truth both brought to median 0 and mean
+    absolute deviation 1: ``L_ssimae`` of MiDaS (Ranftl et al., 2020), and with ``trim=0.2`` its ``L_ssitrim``. A map that
+    is constant has no deviation; its scale is left at 1.
 
     Args:
         prediction: Predicted depth, (B, 1, H, W).
         target: True depth, same shape.
         valid: Bool, same shape; None means every pixel. Pictures without a valid pixel are left out of the average.
-        trim: Share of the errors that is left out, in [0, 1).
+        trim: Share of the errors, the largest, that is left out, in [0, 1): for truth with gross errors. Where the
+            truth is right, what the network has not learnt yet is left out, and it may never learn it.
 
     Returns:
         Scalar without a unit.

@@ -45,7 +45,7 @@ class DepthLoss(nn.Module):
             `depth_silog_loss`.
         ssim: Weight of the structural similarity: `depth_ssim_loss`.
         multi_scale: Weight of the finite differences at several scales: `depth_multi_scale_gradient_loss`.
-        scale_shift_invariant: Weight of the trimmed error after a robust alignment, whatever ``alignment`` is:
+        scale_shift_invariant: Weight of the error after a robust alignment, whatever ``alignment`` is:
             `depth_scale_shift_invariant_loss`.
         smoothness: Weight of the edge-aware smoothness, which needs the picture: `depth_smoothness_loss`.
         space: ``"linear"`` compares depths, ``"log"`` their natural logarithms, which weighs relative errors alike near
@@ -58,6 +58,7 @@ class DepthLoss(nn.Module):
         silog_invariance: Lambda of the scale-invariant error, in [0, 1].
         ssim_window: Side of the window of the structural similarity in pixels, odd.
         scales: Number of scales of the multi-scale term.
+        trim: Share of the errors, the largest, that the scale-and-shift-invariant term leaves out, in [0, 1).
 
     Raises:
         InvalidArgumentError: A weight is negative, all terms are 0, or a setting is outside its range.
@@ -95,6 +96,7 @@ class DepthLoss(nn.Module):
         silog_invariance: float = 0.5,
         ssim_window: int = 7,
         scales: int = 4,
+        trim: float = 0.0,
     ) -> None:
         super().__init__()
         given = (l1, gradient, mse, berhu, silog, ssim, multi_scale, scale_shift_invariant, smoothness)
@@ -109,6 +111,9 @@ class DepthLoss(nn.Module):
         self.silog_invariance = check_weight("silog_invariance", silog_invariance)
         if self.silog_invariance > 1:
             raise InvalidArgumentError(f"silog_invariance={silog_invariance!r}; expected a share from 0 to 1.")
+        self.trim = check_weight("trim", trim)
+        if self.trim >= 1:
+            raise InvalidArgumentError(f"trim={trim!r}; expected a share of 0 or more and less than 1.")
         self.ssim_window, self.scales = check_count("ssim_window", ssim_window, odd=True), check_count("scales", scales)
 
     def forward(
@@ -183,7 +188,7 @@ class DepthLoss(nn.Module):
             case "multi_scale":
                 return depth_multi_scale_gradient_loss(prediction, target, valid, self.scales)
             case _:
-                return depth_scale_shift_invariant_loss(prediction, target, valid)
+                return depth_scale_shift_invariant_loss(prediction, target, valid, self.trim)
 
     def extra_repr(self) -> str:
         """The terms and their weights, the space and the alignment, for ``print(loss)``."""

@@ -125,6 +125,7 @@ def test_settings_reach_their_terms():
         ({"berhu": 1, "berhu_threshold": 0.7}, depth_berhu_loss(prediction, target, valid, 0.7)),
         ({"silog": 1, "silog_invariance": 1.0}, depth_silog_loss(prediction, target, valid, 1.0)),
         ({"ssim": 1, "ssim_window": 3}, depth_ssim_loss(prediction, target, valid, 3)),
+        ({"scale_shift_invariant": 1, "trim": 0.4}, depth_scale_shift_invariant_loss(prediction, target, valid, 0.4)),
         ({"multi_scale": 1, "scales": 2}, depth_multi_scale_gradient_loss(prediction, target, valid, 2)),
     ):
         torch.testing.assert_close(DepthLoss(**NOTHING, **arguments)(prediction, target, valid), expected)
@@ -195,6 +196,7 @@ def test_wrong_inputs(prediction, target, valid, message):
         ({"ssim_window": 4}, InvalidArgumentError, "expected an odd number"),
         ({"ssim_window": 7.0}, InvalidArgumentError, "ssim_window"),
         ({"scales": 0}, InvalidArgumentError, "scales=0"),
+        ({"trim": 1.0}, InvalidArgumentError, "trim=1.0"),
         ({"space": "logs"}, UnknownNameError, "'log'"),
         ({"alignment": "median"}, UnknownNameError, "scale_shift"),
     ],
