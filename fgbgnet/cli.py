@@ -167,7 +167,7 @@ def _first_parameter(command: str) -> str | None:
 
 def _types(union: re.Match[str]) -> str:
     """Which of several types was expected, in words; as it stands if they are not plain types."""
-    names = re.findall(r"<class '(\w+)'>", union[1])
+    names = [kind or repr(word) for kind, word in re.findall(r"<class '(\w+)'>|'(\w+)'", union[1])]
     return f"expected {' or '.join(n for n in names if n != 'NoneType')}, got " if len(names) > 1 else union[0]
 
 

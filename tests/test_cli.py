@@ -1,6 +1,8 @@
 import json
+import re
 import subprocess
 import sys
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from fgbgnet.commands import COMMANDS
 from fgbgnet.data import Manifest
 from fgbgnet.errors import TrainingError
 from fgbgnet.models import DualHeadUNet
+from fgbgnet.training import FitConfig
 
 FAST = ["--size", "32", "--epochs", "1", "--batch-size", "4", "--accelerator", "cpu"]
 
@@ -35,12 +38,15 @@ def test_help_explains_every_option(command, capsys):
     assert call(command, "--help") == 0
     text = " ".join(capsys.readouterr().out.split())
     function = COMMANDS[command]
-    for name in function.__annotations__:
-        if name != "return":
-            assert f"--{name}" in text
     # Each option is described in the docstring; one that is not would show its type alone.
-    documented = function.__doc__.split("Args:")[1]
-    assert all(f"{name}:" in documented for name in function.__annotations__ if name != "return")
+    options = {name: function.__doc__.partition("Args:")[2] for name in function.__annotations__ if name != "return"}
+    if options.pop("fit", None):
+        options |= {field.name: FitConfig.__doc__ for field in fields(FitConfig)}
+    for name, documented in options.items():
+        assert f"--{name}" in text
+        assert f"{name}:" in documented
+        described = re.split(rf"{name}:\s+", documented, maxsplit=1)[1]
+        assert " ".join(described.splitlines()[0].split()[:3]) in text
     assert "Args:" not in text
 
 

@@ -19,7 +19,7 @@ from fgbgnet.models import DualHeadUNet, frozen
 from fgbgnet.training.config import FitConfig
 from fgbgnet.training.datamodule import PairedFgBgDataModule, Transforms, count_samples, default_transforms, make_stages
 from fgbgnet.training.memory import keep_freed_memory
-from fgbgnet.training.module import DualTaskModule
+from fgbgnet.training.module import DualTaskModule, default_loss
 from fgbgnet.training.processes import are_several, check_batch_sizes, is_lead_process
 from fgbgnet.training.run_folder import RunFolder, describe
 from fgbgnet.training.schedule import Progress
@@ -97,6 +97,7 @@ def fit(
     phases = config.split_phases()
     for phase in phases:
         check_batch_sizes(phase)
+        default_loss(phase, model.depth_unit)  # what is wrong with it is said before anything is written
         _check_data(model, train, val, phase)
         _check_learners(model, phase)
     record = describe(model, train, val, config, metadata or {})
