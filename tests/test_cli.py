@@ -179,7 +179,10 @@ WRONG = [
     (["train", "--data", "{data}", "--out", "{tmp}/x", "--tasks", "masks"], "'mask'"),
     (["train", "--data", "{data}", "--out", "{tmp}/x", "--freeze", "encoder"], "'shared'"),
     (["train", "--data", "{data}", "--out", "{tmp}/x", "--resume"], "nothing to resume"),
-    (["train", "--data", "{data}", "--out", "{tmp}/x", "--batch-size", "many"], "--batch-size: expected int or 'auto', got many"),
+    (
+        ["train", "--data", "{data}", "--out", "{tmp}/x", "--batch-size", "many"],
+        "--batch-size: expected int or 'auto', got many",
+    ),
     (["train", "--data", "{data}"], "--out"),
     (["train", "--data", "{data}", "--out", "{data}"], "is a file"),
     (["train", "--data", "{data}", "--out", "{tmp}/x", "--accelerator", "abacus"], "abacus"),
