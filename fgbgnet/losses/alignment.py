@@ -79,8 +79,8 @@ def depth_scale_shift_invariant_loss(
     """Absolute error after a robust alignment, per picture, averaged over the batch.
 
     ``sum |p - t| / (2 M)`` over the ``M`` valid pixels, with prediction and truth both brought to median 0 and mean
-    absolute deviation 1: ``L_ssimae`` of MiDaS (Ranftl et al., 2020), and with ``trim=0.2`` its ``L_ssitrim``. A map that
-    is constant has no deviation; its scale is left at 1.
+    absolute deviation 1: ``L_ssimae`` of MiDaS (Ranftl et al., 2020), and with ``trim=0.2`` its ``L_ssitrim``. A map
+    that is constant has no deviation; its scale is left at 1.
 
     Args:
         prediction: Predicted depth, (B, 1, H, W).
