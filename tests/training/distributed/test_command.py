@@ -1,11 +1,12 @@
 """The command line with two processes."""
 
 import csv
+import socket
 
 import pytest
 
 from fgbgnet.models import DualHeadUNet
-from tests.training.distributed.conftest import TORCHRUN, python
+from tests.training.distributed.conftest import TORCHRUN, finish, python, start
 
 pytestmark = pytest.mark.slow
 
@@ -27,6 +28,19 @@ def test_train(splits, tmp_path, how, data):
     with (out / "metrics.csv").open() as file:
         assert max(int(row["step"]) for row in csv.DictReader(file)) == 3
     assert DualHeadUNet.from_pretrained(out).tasks == ("mask", "depth")
+
+
+def test_two_machines(splits, tmp_path):
+    """As far as one can be two: a torchrun each, which find each other at an address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    machine = ["-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1", "--local-addr", "127.0.0.1"]
+    machine += ["--rdzv-backend", "c10d", "--rdzv-id", "1", "--rdzv-endpoint", address]
+    machines = [start([*machine, *map(str, arguments(splits, tmp_path / "run"))]) for _ in range(2)]
+    ended = [finish(process) for process in machines]
+    assert [end.code for end in ended] == [0, 0], ended
+    assert sum(end.output.count("3 steps in") for end in ended) == 1
 
 
 def test_torchrun_hands_on_that_an_argument_is_wrong(splits, tmp_path):
