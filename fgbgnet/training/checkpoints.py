@@ -5,7 +5,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning
 import torch
@@ -190,23 +190,36 @@ class KeepCheckpoints(Checkpoint):
         self.best, self.figures = state_dict["best"], state_dict["figures"]
 
 
-def disk_bound(model: torch.nn.Module, optimizer: str, ema: bool, keep: int) -> tuple[int, int]:
+class DiskBound(NamedTuple):
+    """The most that checkpoints and models of a run take on the disk."""
+
+    total: int
+    """Bytes in all."""
+    checkpoints: int
+    """How many there are at once, one that is being written among them."""
+    checkpoint: int
+    """Bytes of one."""
+
+
+def disk_bound(model: torch.nn.Module, optimizer: str, ema: bool, keep: int, phases: int = 1) -> DiskBound:
     """The most that a run's checkpoints and models take on the disk.
 
     Args:
-        model: What is trained.
-        optimizer: "adamw" keeps two numbers for each weight that learns, "sgd" one.
+        model: What is trained; as if all of it learned.
+        optimizer: "adamw" keeps two numbers for each weight, "sgd" one.
         ema: Whether averaged weights are kept.
-        keep: Older checkpoints that are kept.
+        keep: Older checkpoints that are kept, beside the last and the best.
+        phases: How many phases there are; each keeps its own.
 
-    Returns:
-        Bytes in all, and of one checkpoint.
+    >>> disk_bound(torch.nn.Linear(9, 1, bias=False), "adamw", ema=False, keep=1)
+    DiskBound(total=504, checkpoints=4, checkpoint=108)
     """
     weights = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
-    learning = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
-    checkpoint = weights + learning * (2 if optimizer == "adamw" else 1) + (weights if ema else 0)
-    # The last, the best, the older ones, and the one that is being written; the model, and the one being written.
-    return (3 + keep) * checkpoint + 2 * weights, checkpoint
+    parameters = sum(p.numel() * p.element_size() for p in model.parameters())
+    checkpoint = weights + parameters * (2 if optimizer == "adamw" else 1) + (parameters if ema else 0)
+    checkpoints = phases * (2 + keep) + 1
+    # The best model, and the one that is being written.
+    return DiskBound(checkpoints * checkpoint + 2 * weights, checkpoints, checkpoint)
 
 
-__all__ = ["AtomicCheckpointIO", "KeepCheckpoints", "disk_bound", "is_between_steps", "survives_full_disk"]
+__all__ = ["AtomicCheckpointIO", "DiskBound", "KeepCheckpoints", "disk_bound", "is_between_steps", "survives_full_disk"]

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import lightning
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_warn
 
 from fgbgnet.errors import FgBgWarning, InvalidArgumentError
 from fgbgnet.models import DualHeadUNet
@@ -22,7 +23,7 @@ from fgbgnet.training.ema import AverageWeights
 from fgbgnet.training.meter import StepMeter
 from fgbgnet.training.metrics_file import MetricsFile
 from fgbgnet.training.optimizers import is_higher_better
-from fgbgnet.training.processes import choose_devices, choose_strategy
+from fgbgnet.training.processes import choose_devices, choose_strategy, is_lead_process
 from fgbgnet.training.progress_line import ProgressLine
 from fgbgnet.training.run_folder import RunFolder
 from fgbgnet.training.run_state import RunClock, RunState
@@ -157,11 +158,15 @@ def _callbacks(
 
 def _tell_disk(run: Phase, model: DualHeadUNet) -> None:
     """Says before the start how much room a run takes at most."""
+    if run.number or not is_lead_process():
+        return
     config, path = run.config, run.folder.path
-    total, one = disk_bound(model, config.optimizer, config.ema > 0, config.keep_checkpoints)
-    rank_zero_info(
-        f"{path} takes at most {total / 1e6:.0f} MB: up to {3 + config.keep_checkpoints} checkpoints of "
-        f"{one / 1e6:.1f} MB and the best model"
+    bound = disk_bound(model, config.optimizer, config.ema > 0, config.keep_checkpoints, run.count)
+    total = bound.total
+    print(
+        f"{path} takes at most {total / 1e6:.0f} MB: up to {bound.checkpoints} checkpoints of "
+        f"{bound.checkpoint / 1e6:.1f} MB, and the best model",
+        file=sys.stderr,
     )
     place = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
     free = shutil.disk_usage(place).free

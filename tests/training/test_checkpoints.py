@@ -41,7 +41,9 @@ def test_as_many_checkpoints_as_were_said_and_no_more(data, tmp_path, keep, caps
         fit(model, *data, folder, config)
         names = sorted(p.name for p in (folder / "checkpoints").iterdir())
         assert names == ["best.ckpt", "last.ckpt", *(["step_00000009.ckpt", "step_00000012.ckpt"] if keep else [])]
-        bound, one = disk_bound(model, optimizer, ema > 0, keep)
+        bound, count, one = disk_bound(model, optimizer, ema > 0, keep)
+        assert f"up to {count} checkpoints" in capsys.readouterr().err
+        assert count == len(names) + 1
         assert size_of(folder / "checkpoints") + size_of(folder / "model") < bound + 4 * 100_000  # names and settings
         assert (folder / "checkpoints" / "last.ckpt").stat().st_size > one
         steps = [torch.load(folder / "checkpoints" / name, weights_only=False)["global_step"] for name in names]
