@@ -160,10 +160,14 @@ def _attach(profiler: StepProfiler, module: DualTaskModule, trainer: lightning.T
 def _validate(
     profiler: StepProfiler, trainer: lightning.Trainer, module: DualTaskModule, data: PairedFgBgDataModule
 ) -> list[dict[str, float]]:
-    """Parts of the batches of a validation; that of the first, which starts the workers, left out if there are more."""
+    """Parts of the batches of a validation, without the first, which starts the workers, if there are more.
+
+    The last one includes what ends a validation: the metrics are computed.
+    """
     profiler.restart()
     with without_hints():
         trainer.validate(module, data, verbose=False)
+    profiler.finish()
     return profiler.steps[1:] or profiler.steps
 
 

@@ -23,6 +23,8 @@ from fgbgnet.training.checkpoints import survives_full_disk
 from fgbgnet.types import DepthUnit, Sample
 
 KEPT_PICTURES = 12
+WIDEST = 2000
+"""Pixels; the eight panels of a sample are shown at 224 pixels as they are."""
 TENSORBOARD_RATIO = 1.5
 _LAYERS = ("bg", "fg_bg", "mask", "depth", "depth_valid", "mask_valid")
 _NAME = re.compile(r"step_(\d{8,})\.png")
@@ -121,8 +123,15 @@ class ValidationPictures(Callback):
                 outputs = pl_module(bg.to(pl_module.device), fg_bg.to(pl_module.device))
             prediction = prediction_of(outputs, bg, fg_bg, 0.5, self.depth_unit)
             layers = {key: sample[key] for key in _LAYERS if key in sample}  # type: ignore[literal-required]
-            rows.append((sample["id"], overview(**layers, prediction=prediction)))
+            rows.append((sample["id"], _narrowed(overview(**layers, prediction=prediction))))
         return stack(rows)
+
+
+def _narrowed(picture: Image.Image) -> Image.Image:
+    """At most `WIDEST` pixels wide: many pictures stay, and a run is to be bounded."""
+    if picture.width <= WIDEST:
+        return picture
+    return picture.resize((WIDEST, round(picture.height * WIDEST / picture.width)), Image.Resampling.BOX)
 
 
 def fixed_samples(data: Any, count: int) -> list[Sample]:  # noqa: ANN401 - any dataset of samples

@@ -73,6 +73,13 @@ class StepProfiler(Profiler):
         """Forgets all steps."""
         self.steps, self._current = [], None
 
+    def finish(self) -> None:
+        """Ends the last step, after which no other one begins."""
+        self._settle()
+        if self._current is not None:
+            self.steps.append(self._current)
+        self._current = None
+
     def watch(self, module: torch.nn.Module, part: str) -> None:
         """Gives the forward pass of a module to a part.
 

@@ -65,6 +65,8 @@ def test_every_moment_of_a_step_belongs_to_the_innermost_part(monkeypatch):
     parts = {"wait for data": 1, "engine": 2, "optimiser step": 68, "forward": 8, "backward": 32}
     parts["logging and callbacks"] = 16 + 128
     assert profiler.steps == [parts]  # the second has no end yet
+    profiler.finish()
+    assert profiler.steps == [parts, parts]
     assert set(parts) < set(PARTS)
 
 

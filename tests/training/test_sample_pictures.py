@@ -48,6 +48,13 @@ def test_the_same_samples_after_every_validation(data, tmp_path):
     assert np.array_equal(shown, pixels)
 
 
+def test_large_samples_are_drawn_smaller(quadruples, tmp_path):
+    data = PairedFgBgDataset(quadruples, eval_transform(400))
+    fit(network(), data.subset([0]), data.subset([1]), tmp_path, FitConfig(epochs=1, pictures=1, **FAST))
+    (path,) = pictures_by_step(tmp_path / "pictures").values()
+    assert Image.open(path).width == 2000
+
+
 def test_tensorboard_has_the_first_picture_and_those_after_half_as_many_steps_again(data, tmp_path):
     fit(network(), *data, tmp_path, FitConfig(epochs=4, pictures=1, **FAST))
     (file,) = (tmp_path / "tensorboard").glob("events*")
