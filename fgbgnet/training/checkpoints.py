@@ -218,8 +218,8 @@ def disk_bound(model: torch.nn.Module, optimizer: str, ema: bool, keep: int, pha
     parameters = sum(p.numel() * p.element_size() for p in model.parameters())
     checkpoint = weights + parameters * (2 if optimizer == "adamw" else 1) + (parameters if ema else 0)
     checkpoints = phases * (2 + keep) + 1
-    # The best model, and the one that is being written.
-    return DiskBound(checkpoints * checkpoint + 2 * weights, checkpoints, checkpoint)
+    # The best model of each phase, and the one that is being written.
+    return DiskBound(checkpoints * checkpoint + (phases + 1) * weights, checkpoints, checkpoint)
 
 
 __all__ = ["AtomicCheckpointIO", "DiskBound", "KeepCheckpoints", "disk_bound", "is_between_steps", "survives_full_disk"]

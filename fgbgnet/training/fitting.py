@@ -115,7 +115,7 @@ def fit(
             begin = None if number or not lead else lambda: folder.begin(record, train, val, resume, options)
             done = _run_phase(run, model, train, val, loss, transforms, resume, begin)
         steps, seconds = done["steps"], seconds + done["seconds"]
-        model.load_weights(folder.model)
+        model.load_weights(folder.model_after(number, len(phases)))
         model.tasks = tuple(done["tasks"])
     return FitResult(model.eval(), folder.path, steps, seconds)
 
@@ -136,11 +136,10 @@ def _run_phase(
     lightning.seed_everything((config.seed + run.number) % 2**32, verbose=False)
     with frozen(model, *config.freeze) if config.freeze else nullcontext():
         tasks = _tasks_afterwards(model, (config,))
-        batch_size = config.batch_size
+        batch_size, found = config.batch_size, None
         if batch_size == "auto":
-            from fgbgnet.training.batch_size import find_batch_size
-
-            batch_size = find_batch_size(model, _side(train, val, config), config)
+            found = run.folder.found_batch_size(run.number) if resume else None
+            batch_size = found or _find_batch_size(model, train, val, config)
             config = replace(config, batch_size=batch_size)
         data = PairedFgBgDataModule(
             train, val, batch_size, config.num_workers, config.seed, make_stages(config, batch_size), transforms
@@ -152,6 +151,8 @@ def _run_phase(
         checkpoint = kept.last if resume and kept.last.is_file() else None
         if begin is not None:
             begin()
+        if run.config.batch_size == "auto" and not found:
+            run.folder.note_batch_size(run.number, batch_size)
         if checkpoint is None:
             _set_priors(model, data.training_data(data.stages[0]), config)
         model.tasks = tasks
@@ -175,6 +176,9 @@ def _run_phase(
         "validation": kept.figures,
     }
     if trainer.is_global_zero:
+        if run.number + 1 < run.count:
+            model.load_weights(run.folder.model)
+            model.save_pretrained(run.folder.model_after(run.number, run.count))
         run.folder.finish_phase(run.number, run.config, done)
     trainer.strategy.barrier()  # nobody goes on to read what is not written yet
     return done
@@ -199,10 +203,13 @@ def _run(
             raise
 
 
-def _side(train: Any, val: Any, config: FitConfig) -> int:  # noqa: ANN401
-    if config.size is not None:
-        return config.size
-    return int(max(max(data[0]["fg_bg"].shape[-2:]) for data in (train, val)))
+def _find_batch_size(model: DualHeadUNet, train: Any, val: Any, config: FitConfig) -> int:  # noqa: ANN401
+    from fgbgnet.training.batch_size import find_batch_size  # its trials import this room's trainers
+
+    if config.sizes:  # each has its own
+        return config.sizes[0][1]
+    side = config.size or max(max(data[0]["fg_bg"].shape[-2:]) for data in (train, val))
+    return find_batch_size(model, int(side), config)
 
 
 def _check_data(model: DualHeadUNet, train: Any, val: Any, config: FitConfig) -> None:  # noqa: ANN401

@@ -21,8 +21,8 @@ _FREE_SETTINGS = (
     "checkpoint_minutes", "keep_checkpoints", "pictures",
 )  # fmt: skip
 _CONTENT = (
-    "checkpoints", "model", "tensorboard", "pictures", "config.json", "phases.json", "metrics.csv", "curves.png",
-    "train.csv", "val.csv", "train.yaml", "bad_batch.json",
+    "checkpoints", "model", "tensorboard", "pictures", "config.json", "phases.json", "batch_sizes.json",
+    "metrics.csv", "curves.png", "train.csv", "val.csv", "train.yaml", "bad_batch.json",
 )  # fmt: skip
 
 
@@ -42,10 +42,27 @@ class RunFolder:
         self.pictures = path / "pictures"
         self.record = path / "config.json"
         self.phases = path / "phases.json"
+        self.batch_sizes = path / "batch_sizes.json"
 
     def checkpoints_of(self, phase: int, phases: int) -> Path:
         """Where the checkpoints of a phase go."""
         return self.checkpoints if phases == 1 else self.checkpoints / f"phase_{phase + 1}"
+
+    def model_after(self, phase: int, phases: int) -> Path:
+        """Where the best model of a phase is kept; the run's own folder is also written by the phase that follows."""
+        return self.model if phase + 1 == phases else self.checkpoints_of(phase, phases) / "model"
+
+    def found_batch_size(self, phase: int) -> int | None:
+        """The batch size that was found for a phase by an earlier session of the run."""
+        if not self.batch_sizes.is_file():
+            return None
+        found: dict[str, int] = json.loads(self.batch_sizes.read_text(encoding="utf-8"))
+        return found.get(str(phase))
+
+    def note_batch_size(self, phase: int, batch_size: int) -> None:
+        """Keeps it: another session may find another one, and would not go on with the same run."""
+        before = json.loads(self.batch_sizes.read_text(encoding="utf-8")) if self.batch_sizes.is_file() else {}
+        write_json(self.batch_sizes, {**before, str(phase): batch_size})
 
     def finished_phase(self, phase: int, config: FitConfig) -> dict[str, Any] | None:
         """What came of a phase; None if it has not ended, or is to be longer now."""

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from fgbgnet.data import PairedFgBgDataset, eval_transform, train_transform
-from fgbgnet.training import FitConfig, fit
+from fgbgnet.training import FitConfig, batch_size, fit
+from fgbgnet.training.checkpoints import KeepCheckpoints
 from tests.models.restless import restless
 
 SIZE = 16
@@ -154,6 +155,37 @@ def test_in_phases(quadruples, tmp_path, stop_after):
     assert_same(whole.model.state_dict(), cut.model.state_dict())
     assert cut.model.tasks == ("mask", "depth")
     assert rows(tmp_path / "whole") == rows(tmp_path / "cut")
+
+
+def test_a_second_phase_that_was_killed_before_its_first_checkpoint_begins_again(quadruples, tmp_path, monkeypatch):
+    """Its first model has taken the place of what it started from by then."""
+
+    class PowerCutError(RuntimeError):
+        pass
+
+    whole = run(quadruples, tmp_path / "whole", **PHASES)
+    save, saved = KeepCheckpoints.save_last, []
+
+    def cut(self, trainer):
+        saved.append(self.folder.name)
+        if saved.count("phase_2"):
+            raise PowerCutError
+        save(self, trainer)
+
+    monkeypatch.setattr(KeepCheckpoints, "save_last", cut)
+    with pytest.raises(PowerCutError):
+        run(quadruples, tmp_path / "cut", **PHASES)
+    monkeypatch.undo()
+    resumed = run(quadruples, tmp_path / "cut", resume=True, **PHASES)
+    assert_same(whole.model.state_dict(), resumed.model.state_dict())
+
+
+def test_a_batch_size_that_was_found_is_kept(quadruples, tmp_path, monkeypatch):
+    found = iter((4, 3))
+    monkeypatch.setattr(batch_size, "find_batch_size", lambda *_: next(found))
+    with pytest.raises(KeyboardInterrupt):
+        run(quadruples, tmp_path, 4, batch_size="auto")
+    assert run(quadruples, tmp_path, resume=True, batch_size="auto").steps == 4 * 3
 
 
 KILLED = """
