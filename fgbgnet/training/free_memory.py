@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from fgbgnet.errors import InvalidArgumentError
+
 _STATUS = Path("/proc/self/status")
 _PEAK_RESET = Path("/proc/self/clear_refs")
 _CGROUP = (
@@ -85,8 +87,12 @@ def _of_process(name: str) -> int:
     if _STATUS.exists():
         lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())
         return int(lines[name].split()[0]) << 10
-    import resource  # not on Windows, where torch's CPU memory cannot be asked for without another package
-
+    try:
+        import resource
+    except ImportError as error:  # pragma: no cover - Windows
+        raise InvalidArgumentError(
+            "the memory of a process can be measured on Linux and macOS only; give the batch size as a number"
+        ) from error
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak << 10
 

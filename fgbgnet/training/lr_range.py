@@ -26,7 +26,7 @@ FEWEST_STEPS = 20
 _BANDWIDTH = 0.2
 """Of the smoothing, in decades of the rate."""
 _START = 5
-"""Steps whose mean loss is that of the start."""
+"""Steps whose mean loss says whether it has diverged."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class LrRange:
     def suggestion(self) -> float:
         """The rate at which half of what is won is won: the highest rate of a schedule, with some room above it.
 
-        On a curve that falls like a step over the logarithm of the rate it is where that is steepest, and unlike the
-        steepest place it does not depend on the noise.
+        On a curve that falls like a step over the logarithm of the rate that is where it is steepest, but noise moves it
+        less. The start of the curve is the mean of its first decade.
 
         Raises:
             TrainingError: If the loss never falls by more than its noise.
@@ -71,14 +71,15 @@ class LrRange:
         values = self._values
         lowest = int(np.argmin(values))
         noise = float(np.std(np.array(self.losses[: lowest + 1]) - values[: lowest + 1]))
-        if lowest == 0 or values[0] - values[lowest] <= noise:
+        first = np.array(self.rates[: max(1, lowest)]) <= 10 * self.rates[0]
+        start = float(values[: len(first)][first].mean())  # of the first decade
+        if lowest == 0 or start - values[lowest] <= noise:
             raise TrainingError(
-                f"the loss does not fall between the rates {self.rates[0]:g} and {self.rates[-1]:g} (from "
-                f"{values[0]:.4g} to at best {values[lowest]:.4g}, with a noise of {noise:.2g}): take a larger batch, "
-                "more steps or a wider range, or a model that has still something to learn"
+                f"the loss does not fall between the rates {self.rates[0]:g} and {self.rates[-1]:g} (from {start:.4g} "
+                f"to at best {values[lowest]:.4g}, with a noise of {noise:.2g}): take a larger batch, more steps or a "
+                "wider range, or a model that has still something to learn"
             )
-        middle = (values[0] + values[lowest]) / 2
-        above = np.flatnonzero(values[:lowest] > middle)  # not empty: the first value is above
+        above = np.flatnonzero(values[:lowest] > (start + values[lowest]) / 2)  # one of the first decade at least is
         return self.rates[int(above[-1]) + 1]
 
     def plot(self) -> "Figure":
@@ -160,7 +161,7 @@ def lr_range_test(
     sweep = _Sweep([lowest * (highest / lowest) ** (step / (steps - 1)) for step in range(steps)])
     config = replace(config, learning_rate=lowest)
     with copy_for_trial(model, config) as trial:
-        set_priors(trial, train, config)
+        set_priors(trial, data.training_data(stages[0]), config)
         try:
             run_trial(make_trial_trainer(config, [sweep]), trial_module(trial, config, loss), data)
         except NonFiniteLossError as error:
