@@ -62,8 +62,8 @@ class LrRange:
     def suggestion(self) -> float:
         """The rate at which half of what is won is won: the highest rate of a schedule, with some room above it.
 
-        On a curve that falls like a step over the logarithm of the rate that is where it is steepest, but noise moves it
-        less. The start of the curve is the mean of its first decade.
+        On a curve that falls like a step over the logarithm of the rate that is where it is steepest, but noise moves
+        it less. The start of the curve is the mean of its first decade.
 
         Raises:
             TrainingError: If the loss never falls by more than its noise.

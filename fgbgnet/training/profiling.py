@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning
 import torch
@@ -22,6 +22,7 @@ from fgbgnet.models import DualHeadUNet
 from fgbgnet.training.config import FitConfig
 from fgbgnet.training.datamodule import PairedFgBgDataModule, Transforms, default_transforms, make_stages
 from fgbgnet.training.diagnosis import PartTime, TrainingProfile
+from fgbgnet.training.ema import AverageWeights
 from fgbgnet.training.lr_range import one_phase
 from fgbgnet.training.meter import StepMeter
 from fgbgnet.training.metrics_file import MetricsFile
@@ -46,11 +47,11 @@ def profile_training(
 ) -> TrainingProfile:
     """Trains a copy of a model for some steps and measures the parts of each.
 
-    Steps are those of `fit` on one device, with its loader, logger and file of metrics in a temporary folder, at the
-    first size of several. On a GPU, which works behind its queue, images per second are measured first, in free run;
-    then the queue is emptied after every part, in as many steps again. What a sample costs to make is measured beside
-    it, in this process with one thread: the wait of a step says only what workers left over. The model and random
-    numbers are left as they are.
+    Steps are those of `fit` on one device, at the first size of several, with its loader, averaged weights, logger and
+    file of metrics, in a temporary folder; checkpoints and pictures, which are rare, are left out. On a GPU, which
+    works behind its queue, images per second are measured first, in free run; then the queue is emptied after every
+    part, in as many steps again. What a sample costs to make is measured beside it, in this process with one thread:
+    the wait of a step says only what workers left over. The model and random numbers are left as they are.
 
     Args:
         model: The model.
@@ -77,34 +78,49 @@ def profile_training(
     stages = make_stages(config, int(config.batch_size))
     batch_size = stages[0].batch_size
     data = PairedFgBgDataModule(train, val, batch_size, config.num_workers, config.seed, stages, transforms)
-    profiler = StepProfiler()
-    with copy_for_trial(model, config) as trial, tempfile.TemporaryDirectory() as folder:
-        module = trial_module(trial, config, loss)
-        watch = _Watch(profiler, warmup, steps)
-        callbacks = [*_usual_callbacks(config, Path(folder)), watch]
-        trainer = make_trial_trainer(config, callbacks, **_usual(profiler, folder))
-        _attach(profiler, module, trainer)
-        run_trial(trainer, module, data)
-        device, free_run = trainer.strategy.root_device.type, profiler.steps[warmup : warmup + steps]
-        measured, size = profiler.steps[-steps:], watch.size
-        validated = _validate(profiler, trainer, module, data) if val is not None else []
+    alone = PairedFgBgDataModule(train, None, batch_size, 0, config.seed, stages, transforms)
+    with copy_for_trial(model, config) as trial:
+        measured = _measure(trial_module(trial, config, loss), data, config, steps, warmup)
     return TrainingProfile(
-        device=device,
+        device=measured.device,
         batch_size=batch_size,
-        size=size,
+        size=measured.size,
         num_workers=config.num_workers,
         cores=_cores(),
         threads=torch.get_num_threads(),
         precision=config.precision,
         compiled=config.compile,
-        images_per_second=batch_size * len(free_run) / sum(sum(step.values()) for step in free_run),
-        step=_quartiles([sum(step.values()) for step in measured], 1.0),
-        parts=summarize_parts(measured),
-        sample_seconds=_seconds_per_sample(
-            PairedFgBgDataModule(train, None, batch_size, 0, config.seed, stages, transforms).train_dataloader()
-        ),
-        validation=summarize_parts(validated) if validated else {},
+        images_per_second=batch_size * steps / sum(sum(step.values()) for step in measured.free_run),
+        step=_quartiles([sum(step.values()) for step in measured.steps], 1.0),
+        parts=summarize_parts(measured.steps),
+        sample_seconds=_seconds_per_sample(alone.train_dataloader()),
+        validation=summarize_parts(measured.validation),
     )
+
+
+class _Measured(NamedTuple):
+    """Seconds by part of each step: in free run, with the queue emptied, and of a validation; and what was seen."""
+
+    device: str
+    size: tuple[int, int]
+    free_run: list[dict[str, float]]
+    steps: list[dict[str, float]]
+    validation: list[dict[str, float]]
+
+
+def _measure(
+    module: DualTaskModule, data: PairedFgBgDataModule, config: FitConfig, steps: int, warmup: int
+) -> _Measured:
+    profiler = StepProfiler()
+    with tempfile.TemporaryDirectory() as folder:
+        watch = _Watch(profiler, warmup, steps)
+        callbacks = [*_usual_callbacks(module, config, Path(folder)), watch]
+        trainer = make_trial_trainer(config, callbacks, **_usual(profiler, folder))
+        _attach(profiler, module, trainer)
+        run_trial(trainer, module, data)
+        free_run, measured = profiler.steps[warmup : warmup + steps], profiler.steps[-steps:]
+        validation = _validate(profiler, trainer, module, data) if data.val_data is not None else []
+    return _Measured(trainer.strategy.root_device.type, watch.size, free_run, measured, validation)
 
 
 def summarize_parts(steps: Sequence[dict[str, float]]) -> dict[str, PartTime]:
@@ -141,8 +157,9 @@ def _usual(profiler: StepProfiler, folder: str) -> dict[str, Any]:
     }
 
 
-def _usual_callbacks(config: FitConfig, folder: Path) -> list[Callback]:
-    return [StepMeter(), LearningRateMonitor("step"), MetricsFile(folder / "metrics.csv", config.tasks)]
+def _usual_callbacks(module: DualTaskModule, config: FitConfig, folder: Path) -> list[Callback]:
+    average: list[Callback] = [AverageWeights(module.model, config.ema)] if config.ema else []
+    return [StepMeter(), LearningRateMonitor("step"), MetricsFile(folder / "metrics.csv", config.tasks), *average]
 
 
 def _attach(profiler: StepProfiler, module: DualTaskModule, trainer: lightning.Trainer) -> None:
