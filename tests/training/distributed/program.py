@@ -90,7 +90,15 @@ def train(run: Run) -> None:
     """Does one of them."""
     data = dataset(run["data"], train=True), dataset(run["val"], train=False)
     with Notes(run):
-        fit(network(), *data, run["out"], FitConfig(**run["config"]), resume=run.get("resume", False))
+        fit(
+            network(),
+            *data,
+            run["out"],
+            FitConfig(**run["config"]),
+            # Augmented samples differ in their numbers of valid pixels, over which processes average by themselves.
+            transforms=lambda side: (eval_transform(side), eval_transform(side)),
+            resume=run.get("resume", False),
+        )
 
 
 if __name__ == "__main__":
