@@ -14,9 +14,9 @@ from fgbgnet.synth import write_scenes
 from fgbgnet.training.schedule import warm_cosine
 
 TARGET, SIZE = 0.90, 96
-CLASSIC = {"model": "classic", "batch_size": 32, "every": 10}
-OURS = {"model": "fgbgnet_s", "batch_size": 16, "every": 25, "steps": 500, "learning_rate": 1e-2}
-SCENES = {"train": (8192, 0), "val": (128, 1), "test": (512, 2)}
+CLASSIC = {"model": "classic", "batch_size": 32, "every": 15}
+OURS = {"model": "fgbgnet_s", "batch_size": 16, "every": 25, "steps": 1000, "learning_rate": 1e-2}
+SCENES = {"train": (8192, 0), "val": (512, 1), "test": (512, 2)}
 """Scenes and seed of each side: no background and no foreground stands on two of them."""
 
 
