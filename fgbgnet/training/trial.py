@@ -120,6 +120,7 @@ def without_hints() -> Iterator[None]:
         ".*isinstance.treespec, LeafSpec.*",
         ".*defined.*validation.*",
         ".*max_epochs.*",
+        ".*IterableDataset.*__len__.*",
     )
     with warnings.catch_warnings():
         for message in hints:
