@@ -19,7 +19,7 @@ from tests.training.distributed.program import train
 
 PROGRAM = str(Path(__file__).with_name("program.py"))
 TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "--local-addr", "127.0.0.1"]
-LIMIT = 240
+LIMIT = 600
 """Seconds after which a run is taken to hang; it takes about twenty."""
 
 
