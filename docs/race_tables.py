@@ -57,7 +57,7 @@ def joint(folder):
         rows.append([way, *figures, f"{share['seconds']:.2f} ({share['cpu_seconds']:.2f})" if share else ""])
     head = ["", "seconds", "processor seconds", "IoU", "AbsRel", "together, as a share (of processor time)"]
     text = f"`{content['model']}`, {content['steps']} steps of {content['batch_size']} for each task, "
-    text += f"{content['size']} px, smallest to largest of {len(content['runs'])}."
+    text += f"{content['size']} px, smallest to largest of {len(content['runs'])}; {_load_of(content)}"
     return "\n\n".join([_command(content), text, _table(head, rows)])
 
 
@@ -77,7 +77,13 @@ def loader(folder):
         for row in content["rows"]
     ]  # fmt: skip
     head = ["workers", "batch", "ms of a step", "waiting for data"]
-    return "\n\n".join([_command(content), _table(head, rows)])
+    return "\n\n".join(
+        [_command(content), f"`{content['model']}` at {content['size']} px; {_load_of(content)}", _table(head, rows)]
+    )
+
+
+def _load_of(content):
+    return f"load average of the machine {content['load']:.1f}."
 
 
 def gpu(folder):

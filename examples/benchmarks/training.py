@@ -11,7 +11,6 @@ and a race that was interrupted goes on from ``--work``::
 import argparse
 import json
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -24,6 +23,13 @@ from training_tasks import joint
 from fgbgnet.files import write_json
 
 SHORT = bool(os.environ.get("FGBGNET_SHORT"))
+
+
+def command_of(part, arguments):
+    """What repeats a part, wherever its files were."""
+    used = {"race": ("minutes", "seeds"), "joint": ("seeds", "steps")}.get(part, ())
+    options = [f"--{name} {getattr(arguments, name):g}" for name in used]
+    return " ".join([f"python examples/benchmarks/training.py --parts {part}", *options])
 
 
 def main():
@@ -48,7 +54,7 @@ def main():
         if arguments.out and arguments.out.exists():
             results = json.loads(arguments.out.read_text(encoding="utf-8"))
         for part in arguments.parts:
-            command = " ".join(["python examples/benchmarks/training.py", *sys.argv[1:]])
+            command = command_of(part, arguments)
             found = parts[part]()
             if found is None:
                 continue
