@@ -12,7 +12,6 @@ from typing import Any
 import lightning
 import torch
 from torch import nn
-from torch.utils.data import IterableDataset
 
 from fgbgnet.errors import InvalidArgumentError, TrainingError
 from fgbgnet.models import DualHeadUNet, frozen
@@ -20,13 +19,12 @@ from fgbgnet.training.config import FitConfig
 from fgbgnet.training.datamodule import PairedFgBgDataModule, Transforms, count_samples, default_transforms, make_stages
 from fgbgnet.training.memory import keep_freed_memory
 from fgbgnet.training.module import DualTaskModule, default_loss
+from fgbgnet.training.priors import set_priors
 from fgbgnet.training.processes import are_several, check_batch_sizes, is_lead_process
 from fgbgnet.training.run_folder import RunFolder, describe
 from fgbgnet.training.schedule import Progress
 from fgbgnet.training.setup import Phase, make_trainer
 from fgbgnet.types import TASKS, PathInput, Task
-
-PRIOR_SAMPLES = 32
 
 
 @dataclass(frozen=True)
@@ -154,7 +152,7 @@ def _run_phase(
         if run.config.batch_size == "auto" and not found:
             run.folder.note_batch_size(run.number, batch_size)
         if checkpoint is None:
-            _set_priors(model, data.training_data(data.stages[0]), config)
+            set_priors(model, data.training_data(data.stages[0]), config)
         model.tasks = tasks
         if not model.training:
             model.train()  # Lightning leaves the mode as it is
@@ -204,12 +202,12 @@ def _run(
 
 
 def _find_batch_size(model: DualHeadUNet, train: Any, val: Any, config: FitConfig) -> int:  # noqa: ANN401
-    from fgbgnet.training.batch_size import find_batch_size  # its trials import this room's trainers
+    from fgbgnet.training.batch_size import LARGEST, find_batch_size  # its trials import this room's trainers
 
     if config.sizes:  # each has its own
         return config.sizes[0][1]
     side = config.size or max(max(data[0]["fg_bg"].shape[-2:]) for data in (train, val))
-    return find_batch_size(model, int(side), config)
+    return find_batch_size(model, int(side), config, limit=min(LARGEST, count_samples(train)))
 
 
 def _check_data(model: DualHeadUNet, train: Any, val: Any, config: FitConfig) -> None:  # noqa: ANN401
@@ -240,29 +238,6 @@ def _check_learners(model: DualHeadUNet, config: FitConfig) -> None:
                     f"the task {task!r} is to be trained, but {model.frozen_branches} are frozen: "
                     "nothing is left to learn; freeze fewer branches"
                 )
-
-
-def _set_priors(model: DualHeadUNet, data: Any, config: FitConfig) -> None:  # noqa: ANN401
-    """Starts the heads of new tasks from the data's mean foreground share and median distance; never frozen ones."""
-    learned = (*model.frozen_branches, *(() if model.untrained else model.tasks))
-    new = [task for task in config.tasks if task not in learned]
-    if not new:
-        return
-    if hasattr(data, "set_epoch"):
-        data.set_epoch(0)  # whatever was done with the data before, the same run starts alike
-    samples = _some(data, PRIOR_SAMPLES)
-    share = float(torch.stack([sample["mask"].mean() for sample in samples]).mean())
-    valid = torch.cat([sample["depth"][sample["depth_valid"]] for sample in samples])
-    depth = float(valid.median()) if valid.numel() else 1.0
-    model.set_priors(min(max(share, 0.01), 0.99) if "mask" in new else None, depth if "depth" in new else None)
-
-
-def _some(data: Any, count: int) -> list[Any]:  # noqa: ANN401
-    """Some samples, spread over a data set, or the first of one that is read in order."""
-    if isinstance(data, IterableDataset):
-        return [sample for sample, _ in zip(data, range(count), strict=False)]
-    stride = max(1, len(data) // count)
-    return [data[index] for index in range(0, len(data), stride)][:count]
 
 
 def _ignore_hints() -> None:

@@ -16,7 +16,7 @@ from fgbgnet.errors import InvalidArgumentError, MissingExtraError, NonFiniteLos
 from fgbgnet.models import DualHeadUNet
 from fgbgnet.training.config import FitConfig
 from fgbgnet.training.datamodule import PairedFgBgDataModule, Transforms, default_transforms, make_stages
-from fgbgnet.training.fitting import _set_priors as set_priors
+from fgbgnet.training.priors import set_priors
 from fgbgnet.training.trial import copy_for_trial, make_trial_trainer, run_trial, trial_module
 
 if TYPE_CHECKING:

@@ -165,7 +165,7 @@ def _tell_disk(run: Phase, model: DualHeadUNet) -> None:
     total = bound.total
     print(
         f"{path} takes at most {total / 1e6:.0f} MB: up to {bound.checkpoints} checkpoints of "
-        f"{bound.checkpoint / 1e6:.1f} MB, and the best model",
+        f"{bound.checkpoint / 1e6:.1f} MB, and the best model; pictures and TensorBoard come on top",
         file=sys.stderr,
     )
     place = next(parent for parent in (path, *path.absolute().parents) if parent.exists())

@@ -182,7 +182,7 @@ def test_a_second_phase_that_was_killed_before_its_first_checkpoint_begins_again
 
 def test_a_batch_size_that_was_found_is_kept(quadruples, tmp_path, monkeypatch):
     found = iter((4, 3))
-    monkeypatch.setattr(batch_size, "find_batch_size", lambda *_: next(found))
+    monkeypatch.setattr(batch_size, "find_batch_size", lambda *_, **__: next(found))
     with pytest.raises(KeyboardInterrupt):
         run(quadruples, tmp_path, 4, batch_size="auto")
     assert run(quadruples, tmp_path, resume=True, batch_size="auto").steps == 4 * 3
