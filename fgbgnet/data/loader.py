@@ -2,6 +2,7 @@
 
 import math
 import multiprocessing
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -215,8 +216,15 @@ def collate_samples(samples: Sequence[Sample]) -> Sample:
 
 
 def init_worker(worker: int) -> None:
-    """Keeps each worker on one thread: several workers with several threads each only hinder one another."""
+    """Keeps a worker on one thread, and leaves Ctrl-C and SIGTERM to the process that it works for.
+
+    Several workers with several threads each only hinder one another. And a terminal or a launcher sends its signals to
+    all processes: a worker that died of them would keep the training from saving. It ends when its loader ends.
+    """
     import cv2
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
     torch.set_num_threads(1)
     cv2.setNumThreads(0)

@@ -1,6 +1,7 @@
 """Checkpoints that are whole or not there, few enough to fit on the disk, and never the cause of an end."""
 
 import io
+import math
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities import rank_zero_warn
 
-from fgbgnet.errors import FgBgWarning
+from fgbgnet.errors import FgBgWarning, TrainingError
 from fgbgnet.files import atomic_path, is_full_disk, write_bytes
 from fgbgnet.models import DualHeadUNet
 from fgbgnet.training.optimizers import is_higher_better
@@ -46,6 +47,11 @@ def is_between_steps(trainer: lightning.Trainer) -> bool:
     """
     progress = trainer.fit_loop.epoch_loop.batch_progress
     return not progress.is_last_batch and progress.current.ready % trainer.accumulate_grad_batches == 0
+
+
+def has_finite_weights(model: torch.nn.Module) -> bool:
+    """Whether no parameter holds infinity or NaN."""
+    return all(bool(parameter.isfinite().all()) for parameter in model.parameters())
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -127,10 +133,24 @@ class KeepCheckpoints(Checkpoint):
         if trainer.strategy.reduce_boolean_decision(time.monotonic() - self._written >= self.seconds, all=False):
             self.save_last(trainer)
 
-    def save_last(self, trainer: lightning.Trainer) -> None:
-        """Writes the last checkpoint now; all processes call it together."""
+    def save_last(self, trainer: lightning.Trainer) -> bool:
+        """Writes the last checkpoint now; all processes call it together.
+
+        Returns:
+            Whether it was written; a full disk keeps the former one.
+
+        Raises:
+            TrainingError: If weights are not finite any more; the former checkpoint is kept.
+        """
+        if not has_finite_weights(self.model):
+            raise TrainingError(
+                f"weights are not finite after step {trainer.global_step}: a gradient was not, though the loss was; "
+                "the last checkpoint is from before; lower the learning rate, or clip the gradient"
+            )
+        before = self.last.stat().st_ino if self.last.is_file() else None
         trainer.save_checkpoint(self.last)
         self._written = time.monotonic()
+        return self.last.is_file() and self.last.stat().st_ino != before  # a new file has taken its place
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Writes the model if it is the best so far: here averaged weights are in place."""
@@ -138,29 +158,28 @@ class KeepCheckpoints(Checkpoint):
             return
         self._validated = True
         figures = {name: float(v) for name, v in trainer.callback_metrics.items() if name.startswith("val/")}
-        value = figures.get(self.monitor, float("nan"))
+        value = figures.get(self.monitor, math.nan)
         sign = -1 if is_higher_better(self.monitor) else 1
-        self._improved = (
-            value == value and abs(value) != float("inf") and (self.best is None or sign * value < sign * self.best)
-        )
+        if not math.isfinite(value) or (self.best is not None and sign * value >= sign * self.best):
+            return
+        known = {name: figure for name, figure in figures.items() if math.isfinite(figure)}
+        # Only a model that was written counts: the next that is better than what is there takes its place.
+        self._improved = trainer.strategy.broadcast(trainer.is_global_zero and self._save_model(trainer, known))
         if self._improved:
-            self.best, self.figures = value, {n: v for n, v in figures.items() if v == v and abs(v) != float("inf")}
-            if trainer.is_global_zero:
-                self._save_model(trainer)
+            self.best, self.figures = value, known
 
-    def _save_model(self, trainer: lightning.Trainer) -> None:
-        facts = {**self.metadata, "epoch": trainer.current_epoch, "step": trainer.global_step}
-        facts["validation"] = self.figures
+    def _save_model(self, trainer: lightning.Trainer, figures: dict[str, float]) -> bool:
+        facts = {**self.metadata, "epoch": trainer.current_epoch, "step": trainer.global_step, "validation": figures}
         kept = "the best one before is kept" if self.model_folder.is_dir() else "there is none yet"
-        survives_full_disk(
+        return survives_full_disk(
             f"the model of step {trainer.global_step} was not written, {kept}",
             lambda: self.model.save_pretrained(self.model_folder, metadata=facts),
         )
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Writes the last checkpoint, and links to it."""
-        self.save_last(trainer)
-        if self._validated and trainer.is_global_zero and self.last.is_file():
+        written = self.save_last(trainer)
+        if written and self._validated and trainer.is_global_zero:
             if self.keep:
                 self._link(self.folder / f"step_{trainer.global_step:08}.ckpt")
                 for old in sorted(self.folder.glob("step_*.ckpt"))[: -self.keep]:
@@ -222,4 +241,12 @@ def disk_bound(model: torch.nn.Module, optimizer: str, ema: bool, keep: int, pha
     return DiskBound(checkpoints * checkpoint + (phases + 1) * weights, checkpoints, checkpoint)
 
 
-__all__ = ["AtomicCheckpointIO", "DiskBound", "KeepCheckpoints", "disk_bound", "is_between_steps", "survives_full_disk"]
+__all__ = [
+    "AtomicCheckpointIO",
+    "DiskBound",
+    "KeepCheckpoints",
+    "disk_bound",
+    "has_finite_weights",
+    "is_between_steps",
+    "survives_full_disk",
+]

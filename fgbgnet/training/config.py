@@ -10,6 +10,7 @@ from fgbgnet.types import TASKS, Task
 OptimizerName = Literal["adamw", "sgd"]
 LearningRateSchedule = Literal["cosine", "one_cycle", "plateau", "constant"]
 TaskSchedule = Literal["joint", "alternate"]
+Anneal = Literal["cos", "linear"]
 
 MONITORED_METRICS: dict[Task, tuple[str, ...]] = {"mask": ("iou", "f1"), "depth": ("rmse", "abs_rel", "d1")}
 """What a validation computes, by task."""
@@ -45,7 +46,7 @@ class FitConfig:
         decay_all: Whether biases and normalisation layers decay, too.
         lr_schedule: "cosine" climbs linearly during the warm-up and falls along a cosine to zero, "one_cycle" is
             torch's OneCycleLR, "plateau" its ReduceLROnPlateau, "constant" changes nothing.
-        warmup: Share of the run during which the rate climbs from a 25th of the highest.
+        warmup: Share of the run during which the rate climbs from a 25th of the highest; "plateau" has none.
         anneal: How one_cycle moves: "cos" or "linear".
         cycle_momentum: Whether one_cycle moves the momentum against the rate, from 0.95 to 0.85 and back.
         mask_loss: Weight of each term of the mask's loss, as arguments of MaskLoss; those that are not named are off.
@@ -91,7 +92,7 @@ class FitConfig:
     decay_all: bool = False
     lr_schedule: LearningRateSchedule = "cosine"
     warmup: float = 0.1
-    anneal: Literal["cos", "linear"] = "cos"
+    anneal: Anneal = "cos"
     cycle_momentum: bool = False
     mask_loss: dict[str, Any] = field(default_factory=lambda: {"bce": 1.0, "dice": 1.0})
     depth_loss: dict[str, Any] = field(default_factory=lambda: {"l1": 1.0, "gradient": 0.5})
@@ -119,8 +120,11 @@ class FitConfig:
 
     def __post_init__(self) -> None:
         for name in ("sizes", "phases", "tasks", "freeze"):  # YAML and JSON know lists alone
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+            value = getattr(self, name)
+            names = filter(None, map(str.strip, value.split(","))) if isinstance(value, str) else value
+            object.__setattr__(self, name, tuple(names))
         object.__setattr__(self, "sizes", tuple(tuple(stage) for stage in self.sizes))
+        self._check_types()
         self._check_length()
         self._check_numbers()
         self._check_names()
@@ -143,8 +147,18 @@ class FitConfig:
                 )
         if self.sizes and self.size is not None:
             raise InvalidArgumentError(f"size={self.size} and sizes={self.sizes} were both given; choose one")
+        if self.schedule == "alternate" and set(self.tasks) != set(TASKS):
+            raise InvalidArgumentError(f"schedule='alternate' with tasks={self.tasks}; it trains both, in turns")
         if self.phases and self.schedule != "joint":
             raise InvalidArgumentError(f"phases and schedule={self.schedule!r} were both given; choose one")
+
+    def _check_types(self) -> None:
+        numbers = (int, float, int | None, float | None, int | Literal["auto"])
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            if setting.type in numbers and value not in (None, "auto") and not isinstance(value, int | float):
+                hint = "; YAML takes 1e-3 for text, write 1.0e-3" if isinstance(value, str) and "e" in value else ""
+                raise InvalidArgumentError(f"{setting.name}={value!r}; expected a number{hint}")
 
     def _check_numbers(self) -> None:
         for name in ("epochs", "minutes", "size", "batch_size", "accumulate", "learning_rate", "checkpoint_minutes",
@@ -170,6 +184,7 @@ class FitConfig:
             ("optimizer", OptimizerName),
             ("lr_schedule", LearningRateSchedule),
             ("schedule", TaskSchedule),
+            ("anneal", Anneal),
         ):
             if getattr(self, name) not in get_args(kind):
                 raise UnknownNameError(name, str(getattr(self, name)), get_args(kind))
@@ -197,9 +212,10 @@ class FitConfig:
         [(('depth',), ('mask',)), (('mask',), ('shared', 'depth'))]
         """
         if self.schedule == "alternate":
-            changes: tuple[Mapping[str, Any], ...] = (
-                {"tasks": ("depth",), "freeze": ("mask",)},
-                {"tasks": ("mask",), "freeze": ("shared", "depth")},  # what the depth needs is not to move any more
+            # In the second phase what the depth needs is not to move any more.
+            turns: tuple[tuple[Task, tuple[str, ...]], ...] = (("depth", ("mask",)), ("mask", ("shared", "depth")))
+            changes: tuple[Mapping[str, Any], ...] = tuple(
+                {"tasks": (task,), "freeze": tuple(dict.fromkeys((*self.freeze, *others)))} for task, others in turns
             )
         elif self.phases:
             changes = self.phases

@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import Callback
 from fgbgnet.errors import InvalidArgumentError, MissingExtraError, MissingFileError
 from fgbgnet.files import write_bytes
 from fgbgnet.training.checkpoints import survives_full_disk
+from fgbgnet.training.metrics_file import is_whole
 from fgbgnet.types import PathInput
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def read_run_curves(metrics: PathInput) -> RunCurves:
         rows = csv.DictReader(file)
         if "step" not in (rows.fieldnames or ()):
             raise InvalidArgumentError(f"{path} has no column 'step'; expected the metrics.csv of a run")
-        for row in rows:
+        for row in filter(is_whole, rows):
             step, phase, size = float(row["step"]), row.get("phase") or "", row.get("size") or ""
             if size and (not phases or phases[-1][1:] != (phase, size)):
                 phases.append((step, phase, size))

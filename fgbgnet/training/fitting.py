@@ -102,7 +102,8 @@ def fit(
     record["model"]["tasks"] = _tasks_afterwards(model, phases)
     lead = is_lead_process()  # the other processes share its folder
     if lead:
-        folder.claim(record, resume, overwrite)
+        resume = folder.claim(record, resume, overwrite)
+    begun = not lead
     keep_freed_memory()
     steps, seconds = 0, 0.0
     tasks = tuple(task for task in TASKS if any(task in phase.tasks for phase in phases))
@@ -110,8 +111,11 @@ def fit(
         done = folder.finished_phase(number, phase) if resume else None
         if done is None:
             run = Phase(phase, number, len(phases), tasks, folder, steps, metadata or {})
-            begin = None if number or not lead else lambda: folder.begin(record, train, val, resume, options)
+            begin = None if begun else lambda: folder.begin(record, train, val, resume, options)
+            if lead and resume:
+                folder.reopen_phase(number, len(phases))
             done = _run_phase(run, model, train, val, loss, transforms, resume, begin)
+            begun = True
         steps, seconds = done["steps"], seconds + done["seconds"]
         model.load_weights(folder.model_after(number, len(phases)))
         model.tasks = tuple(done["tasks"])

@@ -1,7 +1,8 @@
 """``metrics.csv`` of a run: one row per noted step or validation; it grows through interruptions."""
 
 import csv
-from collections.abc import Sequence
+import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class MetricsFile(Callback):
         self.path = path
         self.steps_before = steps_before
         self.every = every
+        self._noted = 0
         self.phase = phase
         losses = ["loss", *(f"{task}_loss" for task in tasks)]
         metrics = [f"{task}_{name}" for task in tasks for name in MONITORED_METRICS[task]]
@@ -49,11 +51,12 @@ class MetricsFile(Callback):
         """Keeps the rows up to the step from which the run goes on, none in a new run."""
         if not trainer.is_global_zero:
             return
+        self._noted = trainer.global_step
         kept: list[dict[str, str]] = []
         steps = self.steps_before + trainer.global_step
         if steps and self.path.is_file():
             with self.path.open(newline="") as file:
-                kept = [row for row in csv.DictReader(file) if int(row["step"]) <= steps]
+                kept = [row for row in csv.DictReader(file) if is_whole(row) and int(row["step"]) <= steps]
         with atomic_path(self.path) as path, path.open("w", newline="") as file:
             writer = csv.DictWriter(file, self._columns, extrasaction="ignore")
             writer.writeheader()
@@ -68,7 +71,8 @@ class MetricsFile(Callback):
         batch_idx: int,
     ) -> None:
         """Notes the losses of every n-th step."""
-        if trainer.global_step % self.every == 0:
+        if trainer.global_step != self._noted and trainer.global_step % self.every == 0:  # not while gradients add up
+            self._noted = trainer.global_step
             rate = trainer.optimizers[0].param_groups[0]["lr"]
             size = "x".join(str(side) for side in dict.fromkeys(batch["fg_bg"].shape[-2:]))
             self._append(trainer, self.train_names, {"learning_rate": f"{rate:.4g}", "size": size})
@@ -88,8 +92,20 @@ class MetricsFile(Callback):
         survives_full_disk("a row of metrics.csv was not written", lambda: self._write(row))
 
     def _write(self, row: dict[str, str]) -> None:
-        with self.path.open("a", newline="") as file:
-            csv.DictWriter(file, self._columns).writerow(row)
+        text = io.StringIO()
+        csv.DictWriter(text, self._columns).writerow(row)
+        with self.path.open("ab", buffering=0) as file:
+            end = file.tell()
+            try:
+                file.write(text.getvalue().encode())
+            except OSError:
+                file.truncate(end)  # no half of a row
+                raise
 
 
-__all__ = ["MetricsFile"]
+def is_whole(row: Mapping[str | Any, Any]) -> bool:
+    """Whether a row of the file was written to its end: a loss of power may leave half of the last one."""
+    return None not in row and None not in row.values() and str(row["step"]).isdigit()
+
+
+__all__ = ["MetricsFile", "is_whole"]

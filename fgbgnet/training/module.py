@@ -10,6 +10,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from fgbgnet.errors import NonFiniteLossError
 from fgbgnet.losses import DepthSpace, DualTaskLoss, depth_consistency_loss, make_loss
 from fgbgnet.metrics import DepthMetrics, MaskMetrics, depth_protocol
+from fgbgnet.training.checkpoints import has_finite_weights
 from fgbgnet.training.config import MONITORED_METRICS, FitConfig
 from fgbgnet.training.optimizers import advance, make_optimizer, make_scheduler
 from fgbgnet.training.schedule import RunShare, TrainerShare
@@ -44,6 +45,8 @@ class DualTaskModule(lightning.LightningModule):
         self.loss = loss or default_loss(self.settings, unit)
         metrics = {"mask": MaskMetrics(), "depth": DepthMetrics(**depth_protocol(unit))}  # as `evaluate` scores
         self.val_metrics: dict[str, Any] = {task: metrics[task] for task in self.settings.tasks}
+        self._validated = False
+        self._ids_before: list[str] = []
         self._plateau: ReduceLROnPlateau | None = None
         self._plateau_state: dict[str, Any] | None = None
         self._val_metrics = nn.ModuleDict(self.val_metrics)  # registered, so that they follow the device
@@ -65,12 +68,19 @@ class DualTaskModule(lightning.LightningModule):
         if self.settings.consistency and "depth" in outputs:
             loss = loss + self.settings.consistency * self._inconsistency(batch, outputs)
         if not torch.isfinite(loss):
-            raise NonFiniteLossError(
-                f"the loss is {loss.item()} at step {self.global_step}, for the samples {', '.join(batch['id'])}; "
-                "lower the learning rate, clip the gradient, or look at these samples",
-                batch["id"],
-            )
+            raise self._not_finite(loss, batch["id"])
+        self._ids_before = batch["id"]
         return loss
+
+    def _not_finite(self, loss: Tensor, ids: list[str]) -> NonFiniteLossError:
+        what = f"the loss is {loss.item()} at step {self.global_step}"
+        if self._ids_before and not has_finite_weights(self.model):  # a gradient was not, though its loss was
+            ids, what = self._ids_before, f"the weights are not finite since the step before, and {what}"
+        return NonFiniteLossError(
+            f"{what}, for the samples {', '.join(ids)}; lower the learning rate, clip the gradient, or look at these "
+            "samples",
+            ids,
+        )
 
     def _inconsistency(self, batch: dict[str, Any], outputs: dict[str, Tensor]) -> Tensor:
         empty = self.model(batch["bg"], batch["bg"], tasks=("depth",))["depth"]
@@ -82,9 +92,9 @@ class DualTaskModule(lightning.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Moves what goes by epochs: a plateau's rate after a validation, and some balances."""
-        figure = self.trainer.callback_metrics.get(self.settings.monitor)
-        if self._plateau is not None and figure is not None:
-            self._plateau.step(float(figure))
+        if self._plateau is not None and self._validated:
+            self._plateau.step(float(self.trainer.callback_metrics[self.settings.monitor]))
+        self._validated = False
         end_epoch = getattr(getattr(self.loss, "balance", None), "end_epoch", None)
         if end_epoch is not None:
             end_epoch()
@@ -100,6 +110,7 @@ class DualTaskModule(lightning.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics of the whole validation set."""
+        self._validated = not self.trainer.sanity_checking
         for task, metric in self.val_metrics.items():
             values = metric.compute()
             for name in MONITORED_METRICS[task]:  # type: ignore[index]

@@ -47,11 +47,14 @@ def make_scheduler(optimizer: torch.optim.Optimizer, config: FitConfig, progress
         mode = "max" if is_higher_better(config.monitor) else "min"
         return ReduceLROnPlateau(optimizer, mode, factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE)  # type: ignore[arg-type]
     if config.lr_schedule == "one_cycle":
+        total = max(2, TIMED_STEPS if steps is None else steps)
+        # torch divides by the length of the climb, which is nothing where the first step is the top of it.
+        climb = 1.001 / total if abs(config.warmup * total - 1) < 1e-6 else config.warmup
         return OneCycleLR(
             optimizer,
             config.learning_rate,
-            total_steps=max(2, TIMED_STEPS if steps is None else steps),
-            pct_start=config.warmup,
+            total_steps=total,
+            pct_start=climb,
             anneal_strategy=config.anneal,
             cycle_momentum=config.cycle_momentum,
         )

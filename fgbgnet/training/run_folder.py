@@ -80,13 +80,29 @@ class RunFolder:
         finished: list[dict[str, Any]] = json.loads(self.phases.read_text(encoding="utf-8"))
         return finished
 
-    def claim(self, record: dict[str, Any], resume: bool, overwrite: bool) -> None:
+    def reopen_phase(self, phase: int, phases: int) -> None:
+        """Prepares for a phase that goes on after its end: what came later was made of what it was then."""
+        finished = self._finished()
+        if phase >= len(finished):
+            return
+        for later in range(phase + 1, phases):
+            shutil.rmtree(self.checkpoints_of(later, phases), ignore_errors=True)
+        own = self.model_after(phase, phases)
+        if own != self.model and own.is_dir():  # the best so far, which it may or may not outdo
+            shutil.rmtree(self.model, ignore_errors=True)
+            shutil.copytree(own, self.model)
+        write_json(self.phases, finished[:phase])
+
+    def claim(self, record: dict[str, Any], resume: bool, overwrite: bool) -> bool:
         """Takes the folder for a run, or makes sure that the run there is the same one. Writes nothing yet.
 
         Args:
             record: How this run is made; see `describe`.
             resume: Go on with the run that is there.
             overwrite: Remove the run that is there.
+
+        Returns:
+            Whether there is a checkpoint to go on from; a run that ended before its first begins again.
 
         Raises:
             InvalidArgumentError: If the folder is a file, holds a run, one that was made otherwise, or files of the
@@ -97,18 +113,21 @@ class RunFolder:
             raise InvalidArgumentError(f"{self.path} is a file; expected the folder of a run")
         there = [name for name in _CONTENT if (self.path / name).exists()]
         if resume:
-            if not any(self.checkpoints.glob("**/last.ckpt")):
-                raise MissingFileError(f"nothing to resume: no last.ckpt in {self.checkpoints}")
+            going = any(self.checkpoints.glob("**/last.ckpt"))
+            if not going and not self.record.is_file():
+                raise MissingFileError(f"nothing to resume: no run in {self.path}")
             self._compare(record)
-        elif there and not self.record.is_file():
+            return going
+        if there and not self.record.is_file():
             raise InvalidArgumentError(
                 f"{self.path} holds {', '.join(there)}, but no run (no {self.record.name}); choose another folder"
             )
-        elif there and not overwrite:
+        if there and not overwrite:
             raise InvalidArgumentError(
                 f"{self.path} holds a run already ({', '.join(there)}); go on with it (resume), "
                 "remove it (overwrite), or choose another folder"
             )
+        return False
 
     def begin(
         self,
@@ -140,7 +159,7 @@ class RunFolder:
             ) from error
         changes = []
         for part in ("fit", "model", "data"):
-            old, new = before.get(part, {}), json.loads(json.dumps(record[part]))
+            old, new = (_without_length(p) for p in (before.get(part, {}), json.loads(json.dumps(record[part]))))
             for name in sorted(old.keys() | new.keys()):
                 if name not in _FREE_SETTINGS and old.get(name) != new.get(name):
                     changes.append(f"{name} was {old.get(name)} and is {new.get(name)}")
@@ -149,6 +168,16 @@ class RunFolder:
                 f"the run in {self.path} was made otherwise: {'; '.join(changes)}. Resume it with the settings, model "
                 "and data that it began with; only its length, workers and accelerator may change"
             )
+
+
+def _without_length(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings without what may grow: epochs, minutes, the epochs of the last size; in phases, too."""
+    kept = {name: value for name, value in settings.items() if name not in ("epochs", "minutes")}
+    if kept.get("sizes"):
+        kept["sizes"] = [*kept["sizes"][:-1], list(kept["sizes"][-1])[:2]]
+    if kept.get("phases"):
+        kept["phases"] = [_without_length(phase) for phase in kept["phases"]]
+    return kept
 
 
 def _length(config: FitConfig) -> dict[str, Any]:

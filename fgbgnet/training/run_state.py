@@ -25,9 +25,13 @@ class RunClock(Callback):
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Starts the clock."""
         self.progress.start()
+        self._validate_the_end(trainer)  # a run that goes on within an epoch is not told that it starts
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Has the last epoch validated, whatever the interval."""
+        self._validate_the_end(trainer)
+
+    def _validate_the_end(self, trainer: lightning.Trainer) -> None:
         if trainer.max_epochs == trainer.current_epoch + 1:
             trainer.check_val_every_n_epoch = 1
 

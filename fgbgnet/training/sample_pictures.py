@@ -19,6 +19,7 @@ from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.files import write_bytes
 from fgbgnet.models.predict import prediction_of
 from fgbgnet.plotting import overview, stack
+from fgbgnet.training.board import RunBoard
 from fgbgnet.training.checkpoints import survives_full_disk
 from fgbgnet.types import DepthUnit, Sample
 
@@ -102,9 +103,8 @@ class ValidationPictures(Callback):
         if step >= TENSORBOARD_RATIO * self._last_on_board:
             self._last_on_board = step
             for logger in trainer.loggers:
-                board: Any = getattr(logger, "experiment", None)
-                if hasattr(board, "add_image"):
-                    board.add_image("val/pictures", np.asarray(sheet), step, dataformats="HWC")
+                if isinstance(logger, RunBoard):
+                    logger.add_image("val/pictures", np.asarray(sheet), step)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""

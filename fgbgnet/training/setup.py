@@ -9,12 +9,12 @@ from typing import Any
 import lightning
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_warn
 
 from fgbgnet.errors import FgBgWarning, InvalidArgumentError
 from fgbgnet.models import DualHeadUNet
 from fgbgnet.training.bad_batch import NameBadBatch
+from fgbgnet.training.board import RunBoard
 from fgbgnet.training.checkpoints import AtomicCheckpointIO, KeepCheckpoints, disk_bound
 from fgbgnet.training.config import FitConfig
 from fgbgnet.training.curves import DrawCurves
@@ -79,7 +79,7 @@ def make_trainer(
         run.folder.model,
         facts,
     )
-    note_every = min(10, steps_per_epoch)
+    note_every = min(10, -(-steps_per_epoch // config.accumulate))
     epochs = sum(stage.epochs for stage in data.stages) if config.minutes is None else None
     epochs_between = max(1, -(-config.validations // steps_per_epoch))
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -102,7 +102,7 @@ def make_trainer(
             gradient_clip_val=config.gradient_clip or None,
             callbacks=_callbacks(run, model, data, progress, kept, note_every),
             plugins=[AtomicCheckpointIO()],
-            logger=TensorBoardLogger(run.folder.path, "", "tensorboard"),
+            logger=RunBoard(run.folder.path, run.steps_before),
             log_every_n_steps=note_every,
             num_sanity_val_steps=0,
             enable_progress_bar=False,

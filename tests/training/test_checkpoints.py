@@ -11,7 +11,7 @@ import torch
 import fgbgnet.files
 from fgbgnet.data import PairedFgBgDataset, eval_transform, train_transform
 from fgbgnet.errors import FgBgWarning, TrainingError
-from fgbgnet.training import FitConfig, fit
+from fgbgnet.training import DualTaskModule, FitConfig, fit
 from fgbgnet.training.checkpoints import disk_bound
 from tests.models.restless import restless
 
@@ -133,3 +133,77 @@ def test_samples_of_a_loss_that_is_not_finite_are_named_in_a_file(data, tmp_path
     assert (noted["step"], noted["epoch"], len(noted["ids"])) == (4, 1, 4)
     assert all(id in str(caught.value) for id in noted["ids"])
     assert (tmp_path / "checkpoints" / "last.ckpt").is_file()  # of the epoch before
+
+
+def test_a_best_model_that_found_no_room_does_not_stand_in_the_way_of_the_next(data, tmp_path, monkeypatch):
+    """Losses 4, 1, 3, 2: the best, the second, is refused by the disk; then the third and the fourth are better."""
+    disk, model, losses = Disk(monkeypatch), network(), iter((4.0, 1.0, 3.0, 2.0))
+
+    class Told(torch.nn.Module):
+        value = 0.0
+
+        def forward(self, outputs, batch):
+            loss = outputs["mask"].mean() * 0 + (1.0 if model.training else self.value)
+            return {"total": loss, "mask": loss}
+
+    loss = Told()
+
+    def begin(*_):
+        loss.value = next(losses)
+        disk.full = loss.value == 1.0
+
+    monkeypatch.setattr(DualTaskModule, "on_validation_start", begin, raising=False)
+    monkeypatch.setattr(DualTaskModule, "on_train_batch_end", lambda *_: setattr(disk, "full", False), raising=False)
+    with pytest.warns(FgBgWarning, match="the model of step 6 was not written, the best one before is kept"):
+        fit(model, *data, tmp_path, FitConfig(epochs=4, tasks=("mask",), **SETTINGS), loss=loss)
+    facts = json.loads((tmp_path / "model" / "config.json").read_text())["metadata"]
+    assert (facts["step"], facts["validation"]["val/loss"]) == (12, 2.0)
+
+
+def test_weights_that_are_not_finite_are_not_kept(data, tmp_path):
+    """A gradient of NaN under a finite loss: the batch that had it is named, and no checkpoint holds it."""
+    model = network()
+
+    class Wrong(torch.nn.Module):
+        steps = 0
+
+        def forward(self, outputs, batch):
+            self.steps += model.training
+            loss = outputs["mask"].mean()
+            if self.steps == 5:
+                loss = loss + (outputs["mask"] * 0).abs().sum().sqrt() * 0  # its slope at 0 is infinite
+            return {"total": loss, "mask": loss}
+
+    config = FitConfig(epochs=4, gradient_clip=0, tasks=("mask",), **SETTINGS)
+    with pytest.raises(TrainingError, match="weights are not finite"):
+        fit(model, *data, tmp_path / "batch", config, loss=Wrong())
+    assert json.loads((tmp_path / "batch" / "bad_batch.json").read_text())["step"] == 5
+    often = FitConfig(epochs=4, gradient_clip=0, tasks=("mask",), checkpoint_minutes=1e-6, **SETTINGS)
+    model = network()
+    with pytest.raises(TrainingError, match="the last checkpoint is from before"):
+        fit(model, *data, tmp_path / "last", often, loss=Wrong())
+    for folder in ("batch", "last"):
+        state = torch.load(tmp_path / folder / "checkpoints" / "last.ckpt", weights_only=False)["state_dict"]
+        assert all(bool(value.isfinite().all()) for value in state.values() if value.is_floating_point())
+
+
+def test_a_full_disk_ends_the_events_and_not_the_run(data, tmp_path, monkeypatch):
+    """TensorBoard's own writer fails, as on a disk that is full."""
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(EventFileWriter, "add_event", full)
+    with pytest.warns(FgBgWarning, match="nothing more is written for TensorBoard") as told:
+        result = fit(network(), *data, tmp_path, FitConfig(epochs=2, **{**SETTINGS, "pictures": 2}))
+    assert result.steps == 6
+    assert sum("TensorBoard" in str(w.message) for w in told) == 1
+
+
+def test_events_count_on_through_phases(data, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    fit(network(), *data, tmp_path, FitConfig(schedule="alternate", epochs=2, **SETTINGS))
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [event.step for event in events.Scalars("val/loss")] == [2, 5, 8, 11]

@@ -37,7 +37,23 @@ def test_alternate_keeps_what_the_first_phase_learned():
     assert (mask.tasks, mask.freeze) == (("mask",), ("shared", "depth"))
 
 
+def test_alternate_keeps_frozen_what_the_settings_freeze():
+    depth, mask = FitConfig(schedule="alternate", freeze=("shared",)).split_phases()
+    assert set(depth.freeze) == {"mask", "shared"}
+    assert set(mask.freeze) == {"shared", "depth"}
+
+
+def test_lists_may_be_texts_with_commas():
+    config = FitConfig(tasks="mask, depth", freeze="shared")
+    assert (config.tasks, config.freeze) == (("mask", "depth"), ("shared",))
+
+
 WRONG = [
+    ({"learning_rate": "1e-3"}, InvalidArgumentError, "expected a number; YAML takes 1e-3 for text, write 1.0e-3"),
+    ({"epochs": "ten"}, InvalidArgumentError, "epochs='ten'; expected a number"),
+    ({"phases": ({"ema": "high"},)}, InvalidArgumentError, "ema='high'"),
+    ({"anneal": "line"}, UnknownNameError, "'linear'"),
+    ({"schedule": "alternate", "tasks": ("mask",)}, InvalidArgumentError, "both, in turns"),
     ({"epochs": 1, "sizes": ((64, 8, 1),)}, InvalidArgumentError, "one end"),
     ({"sizes": ((64, 8),)}, InvalidArgumentError, r"sizes holds \(64, 8\); expected"),
     ({"sizes": ((64, 0, 1),)}, InvalidArgumentError, "sizes holds"),

@@ -60,6 +60,13 @@ def test_one_cycle_by_the_clock_goes_as_far_as_the_clock(monkeypatch):
     assert found[100] == found[130] == pytest.approx(0, abs=1e-3)
 
 
+@pytest.mark.parametrize("steps", [1, 2, 10, 20])
+def test_one_cycle_of_few_steps(steps):
+    """With a warm-up of a tenth, ten steps climb within no step at all, by which torch would divide."""
+    found = rates(FitConfig(learning_rate=1.0, lr_schedule="one_cycle", warmup=0.1), steps, steps)
+    assert all(0 < rate <= 1 for rate in found)
+
+
 def test_constant_stays_at_the_top_and_cosine_falls():
     constant = rates(FitConfig(learning_rate=1.0, lr_schedule="constant", warmup=0.2), 20)
     assert constant[0] == pytest.approx(0.04)

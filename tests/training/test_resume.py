@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from fgbgnet.data import PairedFgBgDataset, eval_transform, train_transform
+from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.training import FitConfig, batch_size, fit
 from fgbgnet.training.checkpoints import KeepCheckpoints
+from fgbgnet.training.curves import read_run_curves
 from tests.models.restless import restless
 
 SIZE = 16
@@ -211,4 +214,87 @@ def test_killed_in_the_middle_of_the_third_epoch(quadruples, tmp_path, whole, wo
     process.wait()
     process.stderr.close()
     run(quadruples, tmp_path, resume=True, num_workers=workers)
+    assert_same_run(whole, tmp_path)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_processes_of_a_run_spares_its_workers(quadruples, tmp_path, whole, how):
+    """As Ctrl-C on a terminal sends it, and torchrun."""
+    script = [sys.executable, "-c", textwrap.dedent(KILLED).replace("1e-6", "9"), str(quadruples), str(tmp_path), "2"]
+    process = subprocess.Popen(
+        script, env={**os.environ, "PYTHONPATH": str(Path.cwd())}, stderr=subprocess.PIPE, start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (tmp_path / "checkpoints" / "last.ckpt").is_file():
+        time.sleep(0.01)
+    os.killpg(process.pid, how)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == {signal.SIGINT: -signal.SIGINT, signal.SIGTERM: 143}[how], told.decode()
+    assert "is killed by signal" not in told.decode()
+    run(quadruples, tmp_path, resume=True)
+    assert_same_run(whole, tmp_path)
+
+
+@pytest.mark.parametrize("settings", [{}, {"lr_schedule": "plateau"}], ids=["cosine", "plateau"])
+def test_validations_that_are_rarer_than_epochs(quadruples, tmp_path, settings):
+    """Every second epoch of five, and the last one; stopped in the last."""
+    settings = {"epochs": 5, "validations": 12, **settings}
+    run(quadruples, tmp_path / "whole", **settings)
+    with pytest.raises(KeyboardInterrupt):
+        run(quadruples, tmp_path / "cut", 27, **settings)
+    run(quadruples, tmp_path / "cut", resume=True, **settings)
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")
+    validated = [int(row["step"]) for row in rows(tmp_path / "whole") if row["val/loss"]]
+    assert validated == [12, 24, 30]
+
+
+def test_phases_that_are_made_longer_are_made_anew_from_there(quadruples, tmp_path):
+    """What the second phase had learned rests on the shorter first one."""
+    longer = {"phases": ({**PHASES["phases"][0], "epochs": 4}, PHASES["phases"][1])}
+    run(quadruples, tmp_path, **PHASES)
+    depth = (tmp_path / "checkpoints" / "phase_1" / "model" / "model.safetensors").read_bytes()
+    resumed = run(quadruples, tmp_path, resume=True, **longer)
+    assert resumed.steps == 4 * 6 + 6
+    after = load_file(tmp_path / "checkpoints" / "phase_1" / "model" / "model.safetensors")
+    assert depth != (tmp_path / "checkpoints" / "phase_1" / "model" / "model.safetensors").read_bytes()
+    for name, tensor in resumed.model.state_dict().items():
+        if name.startswith("depth_branch."):  # frozen in the second phase
+            assert torch.equal(tensor, after[name]), name
+
+
+def test_a_last_size_may_be_longer(quadruples, tmp_path):
+    sizes = {"epochs": None, "sizes": ((8, 6, 1), (16, 4, 1))}
+    run(quadruples, tmp_path, **sizes)
+    more = run(quadruples, tmp_path, resume=True, epochs=None, sizes=((8, 6, 1), (16, 4, 3)))
+    assert more.steps == 2 + 3 * 3
+    with pytest.raises(InvalidArgumentError, match="sizes was"):
+        run(quadruples, tmp_path, resume=True, epochs=None, sizes=((8, 6, 2), (16, 4, 3)))
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_begins_again(quadruples, tmp_path, whole, monkeypatch):
+    class PowerCutError(RuntimeError):
+        pass
+
+    def cut(*_):
+        raise PowerCutError
+
+    monkeypatch.setattr(KeepCheckpoints, "on_train_start", cut)
+    with pytest.raises(PowerCutError):
+        run(quadruples, tmp_path)
+    monkeypatch.undo()
+    assert (tmp_path / "config.json").is_file()
+    config = FitConfig(**{"epochs": 4, **SETTINGS})
+    train = PairedFgBgDataset(quadruples, train_transform(SIZE), seed=3)
+    val = PairedFgBgDataset(quadruples, eval_transform(SIZE))
+    fit(restless(0, input_size=SIZE), train, val, tmp_path, config, resume=True)
+    assert_same_run(whole, tmp_path)
+
+
+def test_half_a_row_of_figures_is_left_out(quadruples, tmp_path, whole):
+    with pytest.raises(KeyboardInterrupt):
+        run(quadruples, tmp_path, 9)
+    with (tmp_path / "metrics.csv").open("a") as file:
+        file.write("1,")
+    assert read_run_curves(tmp_path / "metrics.csv").values
+    run(quadruples, tmp_path, resume=True)
     assert_same_run(whole, tmp_path)

@@ -119,6 +119,10 @@ def test_patience_ends_a_phase(data, tmp_path):
 def test_accumulated_batches_are_one_step(data, tmp_path):
     result = fit(network(), *data, tmp_path, FitConfig(epochs=2, batch_size=2, accumulate=4, size=16, **SETTINGS))
     assert result.steps == 2 * 2  # six batches: four and two
+    assert rows(tmp_path, "step")[:1] == [2.0]
+    with (tmp_path / "metrics.csv").open() as file:
+        noted = [int(row["step"]) for row in csv.DictReader(file) if row["train/loss"]]
+    assert noted == [2, 4]
 
 
 def test_consistency_pulls_the_two_depths_together(data, tmp_path):
