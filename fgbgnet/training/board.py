@@ -44,7 +44,14 @@ class RunBoard(TensorBoardLogger):
 
     def _attempt(self, write: Callable[[], object]) -> None:
         if not self.stopped:
-            self.stopped = not survives_full_disk("nothing more is written for TensorBoard", write)
+            self.stopped = not survives_full_disk("nothing more is written for TensorBoard", lambda: _unwrapped(write))
+
+
+def _unwrapped(write: Callable[[], object]) -> None:
+    try:
+        write()
+    except ValueError as error:  # Lightning turns whatever a writer raises into one
+        raise (error.__cause__ if isinstance(error.__cause__, OSError) else error) from error
 
 
 __all__ = ["RunBoard"]

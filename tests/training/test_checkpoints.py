@@ -159,7 +159,8 @@ def test_a_best_model_that_found_no_room_does_not_stand_in_the_way_of_the_next(d
         fit(model, *data, tmp_path, FitConfig(epochs=4, tasks=("mask",), **SETTINGS), loss=loss)
     refused = [str(w.message) for w in told if "the model of step" in str(w.message)]
     assert refused == [
-        "the disk is full: the model of step 6 was not written, the best one before is kept; make room, training goes on"
+        "the disk is full: the model of step 6 was not written, the best one before is kept; make room, training "
+        "goes on"
     ]
     facts = json.loads((tmp_path / "model" / "config.json").read_text())["metadata"]
     assert (facts["step"], facts["validation"]["val/loss"]) == (12, 2.0)
