@@ -60,7 +60,8 @@ def run_demo(out: PathInput, *, minutes: float = 4.0, size: int = 64, seed: int 
     torch.manual_seed(seed)
     model = create_model(MODEL, input_size=size)
     print(model.summary(size))
-    config = FitConfig(minutes=minutes, batch_size=BATCH_SIZE, seed=seed, learning_rate=4e-3)
+    # The pictures of the demo are those of its test set; those of the validations would stand in the same folder.
+    config = FitConfig(minutes=minutes, batch_size=BATCH_SIZE, seed=seed, learning_rate=4e-3, pictures=0)
     facts = {"data": f"{scenes} generated scenes", "seed": seed}
     result = fit(model, train, val, out, config, overwrite=True, metadata=facts)
 
