@@ -2,7 +2,7 @@
 
 import math
 import multiprocessing
-import signal
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -216,16 +216,16 @@ def collate_samples(samples: Sequence[Sample]) -> Sample:
 
 
 def init_worker(worker: int) -> None:
-    """Keeps a worker on one thread, and leaves Ctrl-C and SIGTERM to the process that it works for.
+    """Keeps a worker on one thread, and out of the reach of signals that are meant for the process it works for.
 
-    Several workers with several threads each only hinder one another. And a terminal or a launcher sends its signals to
-    all processes: a worker that died of them would keep the training from saving. It ends when its loader ends.
+    Several workers with several threads each only hinder one another. And a terminal or a launcher sends Ctrl-C or
+    SIGTERM to the whole group of processes: a worker that died of it would keep the training from saving. So each is a
+    group of its own. It still ends when its loader, or the process that owns it, ends.
     """
     import cv2
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     keep_freed_memory()

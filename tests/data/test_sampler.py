@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from itertools import chain
 
 import pytest
@@ -100,3 +102,19 @@ def test_a_loader_goes_on_where_another_stopped(quadruples, workers, done):
 def test_a_state_that_is_none():
     with pytest.raises(InvalidArgumentError, match="expected 'epoch' and 'batches'"):
         make_loader(range(4), 2, True).load_state_dict({"step": 3})
+
+
+LEFT_OPEN = """
+from fgbgnet.data import PairedFgBgDataset, make_loader
+loader = make_loader(PairedFgBgDataset({path!r}), 2, True, num_workers=2)
+batches = iter(loader)
+next(batches)
+print("the end", flush=True)
+"""
+
+
+def test_a_program_ends_although_its_workers_wait(quadruples):
+    """Python ends workers that were left behind with SIGTERM, and waits for them."""
+    script = [sys.executable, "-c", LEFT_OPEN.format(path=str(quadruples))]
+    ended = subprocess.run(script, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (0, "the end\n"), ended.stderr
