@@ -16,6 +16,7 @@ from fgbgnet.training.recipes import find_recipe
 
 SETTINGS = "fit"
 """The parameter of commands whose options are those of `FitConfig`."""
+_FILES, _LISTS = ("--config", "--recipe"), ("--tasks", "--freeze")
 
 
 class _Parser(ArgumentParser):
@@ -124,7 +125,7 @@ def _with_settings(arguments: list[str]) -> list[str]:
     others: list[str] = []
     rest = iter([part for argument in arguments[1:] for part in _split_assignment(argument)])
     for argument in rest:
-        value = next(rest, None) if argument in ("--config", "--recipe", *_LISTS) else None
+        value = next(rest, None) if argument in _FILES + _LISTS else None
         if value is None:
             others.append(argument)
         elif argument in _LISTS:
@@ -134,12 +135,9 @@ def _with_settings(arguments: list[str]) -> list[str]:
     return [arguments[0], *files, *others]
 
 
-_LISTS = ("--tasks", "--freeze")
-
-
 def _split_assignment(argument: str) -> list[str]:
     name, equals, value = argument.partition("=")
-    return [name, value] if equals and name in ("--config", "--recipe", *_LISTS) else [argument]
+    return [name, value] if equals and name in _FILES + _LISTS else [argument]
 
 
 def _has_settings(command: str) -> bool:

@@ -6,41 +6,41 @@ from typing import TYPE_CHECKING, Any
 from fgbgnet.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from fgbgnet.training.batch_size import find_batch_size as find_batch_size
-    from fgbgnet.training.checkpoints import AtomicCheckpointIO as AtomicCheckpointIO
+    from fgbgnet.training.callbacks.checkpoints import AtomicCheckpointIO as AtomicCheckpointIO
+    from fgbgnet.training.callbacks.curves import DrawCurves as DrawCurves, plot_curves as plot_curves
+    from fgbgnet.training.callbacks.ema import AverageWeights as AverageWeights
+    from fgbgnet.training.callbacks.sample_pictures import ValidationPictures as ValidationPictures
     from fgbgnet.training.config import FitConfig as FitConfig
-    from fgbgnet.training.curves import DrawCurves as DrawCurves, plot_curves as plot_curves
     from fgbgnet.training.datamodule import PairedFgBgDataModule as PairedFgBgDataModule, Stage as Stage
-    from fgbgnet.training.diagnosis import (
+    from fgbgnet.training.fitting import FitResult as FitResult, fit as fit
+    from fgbgnet.training.memory import keep_freed_memory as keep_freed_memory
+    from fgbgnet.training.module import DualTaskModule as DualTaskModule, default_loss as default_loss
+    from fgbgnet.training.recipes import list_recipes as list_recipes, load_recipe as load_recipe
+    from fgbgnet.training.schedule import Progress as Progress, warm_cosine as warm_cosine
+    from fgbgnet.training.trials.batch_size import find_batch_size as find_batch_size
+    from fgbgnet.training.trials.diagnosis import (
         Advice as Advice,
         PartTime as PartTime,
         TrainingProfile as TrainingProfile,
     )
-    from fgbgnet.training.ema import AverageWeights as AverageWeights
-    from fgbgnet.training.fitting import FitResult as FitResult, fit as fit
-    from fgbgnet.training.lr_range import LrRange as LrRange, lr_range_test as lr_range_test
-    from fgbgnet.training.memory import keep_freed_memory as keep_freed_memory
-    from fgbgnet.training.module import DualTaskModule as DualTaskModule, default_loss as default_loss
-    from fgbgnet.training.profiling import profile_training as profile_training
-    from fgbgnet.training.recipes import list_recipes as list_recipes, load_recipe as load_recipe
-    from fgbgnet.training.sample_pictures import ValidationPictures as ValidationPictures
-    from fgbgnet.training.schedule import Progress as Progress, warm_cosine as warm_cosine
+    from fgbgnet.training.trials.lr_range import LrRange as LrRange, lr_range_test as lr_range_test
+    from fgbgnet.training.trials.profiling import profile_training as profile_training
 
 _HOMES = {
-    "batch_size": ("find_batch_size",),
-    "checkpoints": ("AtomicCheckpointIO",),
+    "trials.batch_size": ("find_batch_size",),
+    "callbacks.checkpoints": ("AtomicCheckpointIO",),
     "config": ("FitConfig",),
-    "curves": ("DrawCurves", "plot_curves"),
-    "diagnosis": ("Advice", "PartTime", "TrainingProfile"),
+    "callbacks.curves": ("DrawCurves", "plot_curves"),
+    "trials.diagnosis": ("Advice", "PartTime", "TrainingProfile"),
     "datamodule": ("PairedFgBgDataModule", "Stage"),
-    "ema": ("AverageWeights",),
+    "callbacks.ema": ("AverageWeights",),
     "fitting": ("FitResult", "fit"),
-    "lr_range": ("LrRange", "lr_range_test"),
+    "trials.lr_range": ("LrRange", "lr_range_test"),
     "memory": ("keep_freed_memory",),
     "module": ("DualTaskModule", "default_loss"),
-    "profiling": ("profile_training",),
+    "trials.profiling": ("profile_training",),
     "recipes": ("list_recipes", "load_recipe"),
-    "sample_pictures": ("ValidationPictures",),
+    "callbacks.sample_pictures": ("ValidationPictures",),
     "schedule": ("Progress", "warm_cosine"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

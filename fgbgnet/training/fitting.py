@@ -206,7 +206,7 @@ def _run(
 
 
 def _find_batch_size(model: DualHeadUNet, train: Any, val: Any, config: FitConfig) -> int:  # noqa: ANN401
-    from fgbgnet.training.batch_size import LARGEST, find_batch_size  # its trials import this room's trainers
+    from fgbgnet.training.trials.batch_size import LARGEST, find_batch_size  # its trials import this room's trainers
 
     if config.sizes:  # each has its own
         return config.sizes[0][1]

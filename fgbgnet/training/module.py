@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from fgbgnet.errors import NonFiniteLossError
 from fgbgnet.losses import DepthSpace, DualTaskLoss, depth_consistency_loss, make_loss
 from fgbgnet.metrics import DepthMetrics, MaskMetrics, depth_protocol
-from fgbgnet.training.checkpoints import has_finite_weights
+from fgbgnet.training.callbacks.checkpoints import has_finite_weights
 from fgbgnet.training.config import MONITORED_METRICS, FitConfig
 from fgbgnet.training.optimizers import advance, make_optimizer, make_scheduler
 from fgbgnet.training.schedule import RunShare, TrainerShare
@@ -23,7 +23,8 @@ class DualTaskModule(lightning.LightningModule):
     Args:
         model: A `fgbgnet.DualHeadUNet`, or a module that is called alike.
         config: The settings of one phase; `FitConfig` by default.
-        loss: Called with (outputs, batch), returns ``"total"`` and the tasks' losses; `default_loss` by default.
+        loss: Called with (outputs, batch), returns ``"total"`` and the tasks' losses; `default_loss` by default. If it
+            has ``end_epoch``, that is called after every epoch.
         progress: What the learning rate follows; steps of the trainer by default.
         steps: Optimiser steps of the run, for schedules that count; the trainer's estimate by default.
     """
@@ -95,8 +96,8 @@ class DualTaskModule(lightning.LightningModule):
         if self._plateau is not None and self._validated:
             self._plateau.step(float(self.trainer.callback_metrics[self.settings.monitor]))
         self._validated = False
-        end_epoch = getattr(getattr(self.loss, "balance", None), "end_epoch", None)
-        if end_epoch is not None:
+        end_epoch = getattr(self.loss, "end_epoch", None)
+        if callable(end_epoch):
             end_epoch()
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:

@@ -13,23 +13,23 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from fgbgnet.errors import FgBgWarning, InvalidArgumentError
 from fgbgnet.models import DualHeadUNet
-from fgbgnet.training.bad_batch import NameBadBatch
-from fgbgnet.training.board import RunBoard
-from fgbgnet.training.checkpoints import AtomicCheckpointIO, KeepCheckpoints, disk_bound
+from fgbgnet.training.callbacks.bad_batch import NameBadBatch
+from fgbgnet.training.callbacks.board import RunBoard
+from fgbgnet.training.callbacks.checkpoints import AtomicCheckpointIO, KeepCheckpoints, disk_bound
+from fgbgnet.training.callbacks.curves import DrawCurves
+from fgbgnet.training.callbacks.ema import AverageWeights
+from fgbgnet.training.callbacks.meter import StepMeter
+from fgbgnet.training.callbacks.metrics_file import MetricsFile
+from fgbgnet.training.callbacks.progress_line import ProgressLine
+from fgbgnet.training.callbacks.run_state import RunClock, RunState
+from fgbgnet.training.callbacks.sample_pictures import ValidationPictures
+from fgbgnet.training.callbacks.signals import StopOnSignal
 from fgbgnet.training.config import FitConfig
-from fgbgnet.training.curves import DrawCurves
 from fgbgnet.training.datamodule import PairedFgBgDataModule
-from fgbgnet.training.ema import AverageWeights
-from fgbgnet.training.meter import StepMeter
-from fgbgnet.training.metrics_file import MetricsFile
 from fgbgnet.training.optimizers import is_higher_better
 from fgbgnet.training.processes import choose_devices, choose_strategy, is_lead_process
-from fgbgnet.training.progress_line import ProgressLine
 from fgbgnet.training.run_folder import RunFolder
-from fgbgnet.training.run_state import RunClock, RunState
-from fgbgnet.training.sample_pictures import ValidationPictures
 from fgbgnet.training.schedule import Progress
-from fgbgnet.training.signals import StopOnSignal
 from fgbgnet.types import TASKS, Task
 
 

@@ -11,7 +11,7 @@ from fgbgnet.data import Manifest, PairedFgBgDataset, eval_transform, seeded_spl
 from fgbgnet.errors import InvalidArgumentError, MissingFileError, TrainingError
 from fgbgnet.models import DualHeadUNet, freeze_branch
 from fgbgnet.training import FitConfig, fit
-from fgbgnet.training.run_state import RunClock
+from fgbgnet.training.callbacks.run_state import RunClock
 
 FAST = {"batch_size": 4, "accelerator": "cpu", "learning_rate": 5e-3}
 

@@ -15,9 +15,10 @@ from safetensors.torch import load_file
 
 from fgbgnet.data import PairedFgBgDataset, eval_transform, train_transform
 from fgbgnet.errors import InvalidArgumentError
-from fgbgnet.training import FitConfig, batch_size, fit
-from fgbgnet.training.checkpoints import KeepCheckpoints
-from fgbgnet.training.curves import read_run_curves
+from fgbgnet.training import FitConfig, fit
+from fgbgnet.training.callbacks.checkpoints import KeepCheckpoints
+from fgbgnet.training.callbacks.curves import read_run_curves
+from fgbgnet.training.trials import batch_size
 from tests.models.restless import restless
 
 SIZE = 16

@@ -9,7 +9,7 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import Checkpoint
 
-from fgbgnet.training.checkpoints import KeepCheckpoints, is_between_steps
+from fgbgnet.training.callbacks.checkpoints import KeepCheckpoints, is_between_steps
 
 
 class StopOnSignal(Checkpoint):  # those are called last, after what the module does at the end of an epoch

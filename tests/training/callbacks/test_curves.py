@@ -8,8 +8,8 @@ from fgbgnet.data import PairedFgBgDataset, eval_transform, train_transform
 from fgbgnet.errors import InvalidArgumentError, MissingFileError
 from fgbgnet.models import DualHeadUNet
 from fgbgnet.training import FitConfig, fit, plot_curves
-from fgbgnet.training.curves import read_run_curves
-from fgbgnet.training.run_state import RunClock
+from fgbgnet.training.callbacks.curves import read_run_curves
+from fgbgnet.training.callbacks.run_state import RunClock
 
 FAST = {"batch_size": 4, "accelerator": "cpu", "learning_rate": 5e-3, "validations": 1, "pictures": 0}
 

@@ -3,9 +3,10 @@ import torch
 
 from fgbgnet.errors import InvalidArgumentError, TrainingError
 from fgbgnet.models import DualHeadUNet
-from fgbgnet.training import FitConfig, batch_size, find_batch_size
-from fgbgnet.training.batch_size import Trial
-from fgbgnet.training.free_memory import PeakMemory, available_memory
+from fgbgnet.training import FitConfig, find_batch_size
+from fgbgnet.training.trials import batch_size
+from fgbgnet.training.trials.batch_size import Trial
+from fgbgnet.training.trials.free_memory import PeakMemory, available_memory
 
 CONFIG = FitConfig(accelerator="cpu")
 MB = 1 << 20

@@ -6,7 +6,7 @@ from typing import Any
 
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from fgbgnet.training.checkpoints import survives_full_disk
+from fgbgnet.training.callbacks.checkpoints import survives_full_disk
 
 
 class RunBoard(TensorBoardLogger):

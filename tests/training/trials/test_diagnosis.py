@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from fgbgnet.training.diagnosis import GROUPS, THRESHOLDS, PartTime, TrainingProfile
-from fgbgnet.training.step_profiler import PARTS
+from fgbgnet.training.trials.diagnosis import GROUPS, THRESHOLDS, PartTime, TrainingProfile
+from fgbgnet.training.trials.step_profiler import PARTS
 
 
 def profile(sample_seconds=0.001, validation=None, **changes):

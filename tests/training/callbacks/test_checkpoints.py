@@ -12,7 +12,7 @@ import fgbgnet.files
 from fgbgnet.data import PairedFgBgDataset, eval_transform, train_transform
 from fgbgnet.errors import FgBgWarning, TrainingError
 from fgbgnet.training import DualTaskModule, FitConfig, fit
-from fgbgnet.training.checkpoints import disk_bound
+from fgbgnet.training.callbacks.checkpoints import disk_bound
 from tests.models.restless import restless
 
 SETTINGS = {"batch_size": 4, "accelerator": "cpu", "learning_rate": 5e-3, "validations": 1, "pictures": 0}

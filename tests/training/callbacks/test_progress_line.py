@@ -6,9 +6,10 @@ import torch
 
 from fgbgnet.data import PairedFgBgDataset, eval_transform, train_transform
 from fgbgnet.models import DualHeadUNet
-from fgbgnet.training import FitConfig, Progress, fit, meter, progress_line
-from fgbgnet.training.meter import StepMeter
-from fgbgnet.training.progress_line import ProgressLine
+from fgbgnet.training import FitConfig, Progress, fit
+from fgbgnet.training.callbacks import meter, progress_line
+from fgbgnet.training.callbacks.meter import StepMeter
+from fgbgnet.training.callbacks.progress_line import ProgressLine
 
 METRICS = {"time/images_per_second": 100.4, "train/mask_loss": 0.5, "val/depth_abs_rel": 0.0789}
 

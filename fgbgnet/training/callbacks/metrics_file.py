@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from fgbgnet.files import atomic_path
-from fgbgnet.training.checkpoints import survives_full_disk
+from fgbgnet.training.callbacks.checkpoints import survives_full_disk
 from fgbgnet.training.config import MONITORED_METRICS
 from fgbgnet.types import Task
 

@@ -13,22 +13,22 @@ from typing import Any, NamedTuple
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor
-from lightning.pytorch.loggers import TensorBoardLogger
 from torch import nn
 from tqdm import tqdm
 
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.models import DualHeadUNet
+from fgbgnet.training.callbacks.board import RunBoard
+from fgbgnet.training.callbacks.ema import AverageWeights
+from fgbgnet.training.callbacks.meter import StepMeter
+from fgbgnet.training.callbacks.metrics_file import MetricsFile
 from fgbgnet.training.config import FitConfig
 from fgbgnet.training.datamodule import PairedFgBgDataModule, Transforms, default_transforms, make_stages
-from fgbgnet.training.diagnosis import PartTime, TrainingProfile
-from fgbgnet.training.ema import AverageWeights
-from fgbgnet.training.lr_range import one_phase
-from fgbgnet.training.meter import StepMeter
-from fgbgnet.training.metrics_file import MetricsFile
 from fgbgnet.training.module import DualTaskModule
-from fgbgnet.training.step_profiler import FORWARD, LOGGING, LOSS, METRICS, StepProfiler
-from fgbgnet.training.trial import copy_for_trial, make_trial_trainer, run_trial, trial_module, without_hints
+from fgbgnet.training.trials.diagnosis import PartTime, TrainingProfile
+from fgbgnet.training.trials.lr_range import one_phase
+from fgbgnet.training.trials.step_profiler import FORWARD, LOGGING, LOSS, METRICS, StepProfiler
+from fgbgnet.training.trials.trial import copy_for_trial, make_trial_trainer, run_trial, trial_module, without_hints
 
 VALIDATION_BATCHES = 10
 _SECONDS_FOR_SAMPLES = 3.0
@@ -147,10 +147,9 @@ def _quartiles(values: list[float], share: float) -> PartTime:
 
 def _usual(profiler: StepProfiler, folder: str) -> dict[str, Any]:
     """What `fit` logs with, so that it is measured."""
-    logger = TensorBoardLogger(folder, "", "tensorboard")
     return {
         "profiler": profiler,
-        "logger": logger,
+        "logger": RunBoard(Path(folder)),
         "log_every_n_steps": 10,
         "limit_val_batches": VALIDATION_BATCHES,
         "check_val_every_n_epoch": 1 << 30,  # afterwards, on its own

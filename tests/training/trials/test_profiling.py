@@ -9,7 +9,7 @@ from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.losses import DualTaskLoss
 from fgbgnet.models import DualHeadUNet
 from fgbgnet.training import FitConfig, profile_training, step_profiler
-from fgbgnet.training.step_profiler import PARTS, StepProfiler
+from fgbgnet.training.trials.step_profiler import PARTS, StepProfiler
 
 CONFIG = FitConfig(batch_size=4, accelerator="cpu")
 

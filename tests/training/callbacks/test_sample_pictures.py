@@ -10,7 +10,7 @@ from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.models import DualHeadUNet
 from fgbgnet.synth import SceneDataset
 from fgbgnet.training import FitConfig, ValidationPictures, fit
-from fgbgnet.training.sample_pictures import fixed_samples, pictures_by_step, spread_steps
+from fgbgnet.training.callbacks.sample_pictures import fixed_samples, pictures_by_step, spread_steps
 
 FAST = {"batch_size": 4, "accelerator": "cpu", "learning_rate": 5e-3, "validations": 1}
 

@@ -10,7 +10,7 @@ from fgbgnet.data import PairedFgBgDataset, eval_transform
 from fgbgnet.errors import InvalidArgumentError, TrainingError
 from fgbgnet.models import DualHeadUNet
 from fgbgnet.training import FitConfig, LrRange, lr_range_test
-from fgbgnet.training.lr_range import local_lines
+from fgbgnet.training.trials.lr_range import local_lines
 
 CONFIG = FitConfig(batch_size=4, accelerator="cpu", optimizer="sgd", momentum=0.0, weight_decay=0.0, gradient_clip=0)
 

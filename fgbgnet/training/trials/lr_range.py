@@ -17,7 +17,7 @@ from fgbgnet.models import DualHeadUNet
 from fgbgnet.training.config import FitConfig
 from fgbgnet.training.datamodule import PairedFgBgDataModule, Transforms, default_transforms, make_stages
 from fgbgnet.training.priors import set_priors
-from fgbgnet.training.trial import copy_for_trial, make_trial_trainer, run_trial, trial_module
+from fgbgnet.training.trials.trial import copy_for_trial, make_trial_trainer, run_trial, trial_module
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-from fgbgnet.training.step_profiler import (
+from fgbgnet.training.trials.step_profiler import (
     BACKWARD,
     ENGINE,
     FORWARD,

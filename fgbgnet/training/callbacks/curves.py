@@ -10,8 +10,8 @@ from lightning.pytorch.callbacks import Callback
 
 from fgbgnet.errors import InvalidArgumentError, MissingExtraError, MissingFileError
 from fgbgnet.files import write_bytes
-from fgbgnet.training.checkpoints import survives_full_disk
-from fgbgnet.training.metrics_file import is_whole
+from fgbgnet.training.callbacks.checkpoints import survives_full_disk
+from fgbgnet.training.callbacks.metrics_file import is_whole
 from fgbgnet.types import PathInput
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.files import write_bytes
 from fgbgnet.models.predict import prediction_of
 from fgbgnet.plotting import overview, stack
-from fgbgnet.training.board import RunBoard
-from fgbgnet.training.checkpoints import survives_full_disk
+from fgbgnet.training.callbacks.board import RunBoard
+from fgbgnet.training.callbacks.checkpoints import survives_full_disk
 from fgbgnet.types import DepthUnit, Sample
 
 KEPT_PICTURES = 12

@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader, IterableDataset
 from fgbgnet.errors import InvalidArgumentError, TrainingError
 from fgbgnet.models import DualHeadUNet
 from fgbgnet.training.config import FitConfig
-from fgbgnet.training.free_memory import PeakMemory, available_memory
-from fgbgnet.training.trial import copy_for_trial, make_trial_trainer, run_trial, trial_module
+from fgbgnet.training.trials.free_memory import PeakMemory, available_memory
+from fgbgnet.training.trials.trial import copy_for_trial, make_trial_trainer, run_trial, trial_module
 
 SMALLEST, LARGEST = 2, 1024
 """One pair is not tried: BatchNorm cannot learn from a single value per channel."""
