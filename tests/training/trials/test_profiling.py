@@ -8,7 +8,8 @@ from fgbgnet.data import PairedFgBgDataset, train_transform
 from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.losses import DualTaskLoss
 from fgbgnet.models import DualHeadUNet
-from fgbgnet.training import FitConfig, profile_training, step_profiler
+from fgbgnet.training import FitConfig, profile_training
+from fgbgnet.training.trials import step_profiler
 from fgbgnet.training.trials.step_profiler import PARTS, StepProfiler
 
 CONFIG = FitConfig(batch_size=4, accelerator="cpu")
