@@ -102,12 +102,9 @@ def lr_range(
 
 def _with_batch_size(setup: TrainingSetup, phase: FitConfig) -> FitConfig:
     """The settings of a phase, with a number where the batch size is "auto"."""
-    from fgbgnet.training import find_batch_size
+    from fgbgnet.training.trials.batch_size import chosen_batch_size
 
-    if phase.batch_size != "auto":
-        return phase
-    size = phase.size or setup.largest
-    return replace(phase, batch_size=find_batch_size(setup.network, size, phase, limit=len(setup.train)))
+    return replace(phase, batch_size=chosen_batch_size(setup.network, setup.train, setup.val, phase))
 
 
 __all__ = ["lr_range", "profile"]

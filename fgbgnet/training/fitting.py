@@ -2,7 +2,6 @@
 
 import signal
 import sys
-import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -15,8 +14,10 @@ from torch import nn
 
 from fgbgnet.errors import InvalidArgumentError, TrainingError
 from fgbgnet.models import DualHeadUNet, frozen
+from fgbgnet.training.callbacks.checkpoints import KeepCheckpoints
 from fgbgnet.training.config import FitConfig
 from fgbgnet.training.datamodule import PairedFgBgDataModule, Transforms, count_samples, default_transforms, make_stages
+from fgbgnet.training.engine import running
 from fgbgnet.training.memory import keep_freed_memory
 from fgbgnet.training.module import DualTaskModule, default_loss
 from fgbgnet.training.priors import set_priors
@@ -24,6 +25,7 @@ from fgbgnet.training.processes import are_several, check_batch_sizes, is_lead_p
 from fgbgnet.training.run_folder import RunFolder, describe
 from fgbgnet.training.schedule import Progress
 from fgbgnet.training.setup import Phase, make_trainer
+from fgbgnet.training.trials.batch_size import chosen_batch_size
 from fgbgnet.types import TASKS, PathInput, Task
 
 
@@ -138,11 +140,9 @@ def _run_phase(
     lightning.seed_everything((config.seed + run.number) % 2**32, verbose=False)
     with frozen(model, *config.freeze) if config.freeze else nullcontext():
         tasks = _tasks_afterwards(model, (config,))
-        batch_size, found = config.batch_size, None
-        if batch_size == "auto":
-            found = run.folder.found_batch_size(run.number) if resume else None
-            batch_size = found or _find_batch_size(model, train, val, config)
-            config = replace(config, batch_size=batch_size)
+        found = run.folder.found_batch_size(run.number) if resume else None
+        batch_size = found or chosen_batch_size(model, train, val, config)
+        config = replace(config, batch_size=batch_size)
         data = PairedFgBgDataModule(
             train, val, batch_size, config.num_workers, config.seed, make_stages(config, batch_size), transforms
         )
@@ -169,14 +169,22 @@ def _run_phase(
             _run(trainer, module, data, checkpoint)
         finally:
             model._compiled_call_impl = None
+    return _conclude(run, model, trainer, kept, tasks, progress.seconds_done)
+
+
+def _conclude(
+    run: Phase,
+    model: DualHeadUNet,
+    trainer: lightning.Trainer,
+    kept: KeepCheckpoints,
+    tasks: tuple[Task, ...],
+    seconds: float,
+) -> dict[str, Any]:
+    """Notes what came of a phase, and keeps its best model apart from that of the next one."""
     if kept.best is None:
-        raise TrainingError(f"{config.monitor} was never finite, so no model was saved; see {run.folder.metrics}")
-    done = {
-        "tasks": list(tasks),
-        "steps": run.steps_before + trainer.global_step,
-        "seconds": progress.seconds_done,
-        "validation": kept.figures,
-    }
+        raise TrainingError(f"{run.config.monitor} was never finite, so no model was saved; see {run.folder.metrics}")
+    steps = run.steps_before + trainer.global_step
+    done = {"tasks": list(tasks), "steps": steps, "seconds": seconds, "validation": kept.figures}
     if trainer.is_global_zero:
         if run.number + 1 < run.count:
             model.load_weights(run.folder.model)
@@ -189,29 +197,14 @@ def _run_phase(
 def _run(
     trainer: lightning.Trainer, module: DualTaskModule, data: PairedFgBgDataModule, checkpoint: Path | None
 ) -> None:
-    with warnings.catch_warnings():
-        _ignore_hints()
+    with running(trainer):
         try:
             trainer.fit(module, data, ckpt_path=None if checkpoint is None else str(checkpoint))
-        except SystemExit as stop:
-            # Lightning turns Ctrl-C into an exit; callers are to see what it was.
-            if trainer.interrupted and stop.code != 128 + signal.SIGTERM:
-                raise KeyboardInterrupt from stop
-            raise
         except Exception:
             launcher = trainer.strategy.launcher
             if launcher is not None:  # the processes that it started would wait for this one
                 launcher.kill(signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
             raise
-
-
-def _find_batch_size(model: DualHeadUNet, train: Any, val: Any, config: FitConfig) -> int:  # noqa: ANN401
-    from fgbgnet.training.trials.batch_size import LARGEST, find_batch_size  # its trials import this room's trainers
-
-    if config.sizes:  # each has its own
-        return config.sizes[0][1]
-    side = config.size or max(max(data[0]["fg_bg"].shape[-2:]) for data in (train, val))
-    return find_batch_size(model, int(side), config, limit=min(LARGEST, count_samples(train)))
 
 
 def _check_data(model: DualHeadUNet, train: Any, val: Any, config: FitConfig) -> None:  # noqa: ANN401
@@ -242,20 +235,6 @@ def _check_learners(model: DualHeadUNet, config: FitConfig) -> None:
                     f"the task {task!r} is to be trained, but {model.frozen_branches} are frozen: "
                     "nothing is left to learn; freeze fewer branches"
                 )
-
-
-def _ignore_hints() -> None:
-    """Hints of Lightning whose subject is decided here: workers, short epochs, frozen branches, its own internals."""
-    for message in (
-        ".*does not have many workers.*",
-        ".*The number of training batches.*",
-        ".*Checkpoint directory.*exists.*",
-        ".*in eval mode at the start of training.*",
-        ".*isinstance.treespec, LeafSpec.*",
-        ".*sync_dist=True.*",
-        ".*Your `IterableDataset` has `__len__` defined.*",
-    ):
-        warnings.filterwarnings("ignore", message=message)
 
 
 __all__ = ["FitConfig", "FitResult", "fit"]

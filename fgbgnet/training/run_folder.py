@@ -15,9 +15,9 @@ from fgbgnet.training.datamodule import count_samples
 from fgbgnet.training.recipes import dump_options
 from fgbgnet.types import TASKS
 
-# What may differ when a run goes on: its length, and where and how fast it is computed.
+# What may differ when a run goes on, beside its length: where and how fast it is computed, and what is kept of it.
 _FREE_SETTINGS = (
-    "epochs", "minutes", "num_workers", "accelerator", "devices", "num_nodes", "strategy", "compile", "patience",
+    "num_workers", "accelerator", "devices", "num_nodes", "strategy", "compile", "patience",
     "checkpoint_minutes", "keep_checkpoints", "pictures",
 )  # fmt: skip
 _CONTENT = (

@@ -1,17 +1,15 @@
 """The trainer of a phase, with everything that happens around its steps."""
 
-import logging
 import shutil
 import sys
 from dataclasses import dataclass
 from typing import Any
 
 import lightning
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor
 from lightning.pytorch.utilities import rank_zero_warn
 
-from fgbgnet.errors import FgBgWarning, InvalidArgumentError
+from fgbgnet.errors import FgBgWarning
 from fgbgnet.models import DualHeadUNet
 from fgbgnet.training.callbacks.bad_batch import NameBadBatch
 from fgbgnet.training.callbacks.board import RunBoard
@@ -26,6 +24,7 @@ from fgbgnet.training.callbacks.sample_pictures import ValidationPictures
 from fgbgnet.training.callbacks.signals import StopOnSignal
 from fgbgnet.training.config import FitConfig
 from fgbgnet.training.datamodule import PairedFgBgDataModule
+from fgbgnet.training.engine import make_engine
 from fgbgnet.training.optimizers import is_higher_better
 from fgbgnet.training.processes import choose_devices, choose_strategy, is_lead_process
 from fgbgnet.training.run_folder import RunFolder
@@ -82,37 +81,22 @@ def make_trainer(
     note_every = min(10, -(-steps_per_epoch // config.accumulate))
     epochs = sum(stage.epochs for stage in data.stages) if config.minutes is None else None
     epochs_between = max(1, -(-config.validations // steps_per_epoch))
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    precision: Any = config.precision  # Lightning checks it against its own list
     devices, nodes = choose_devices(config)
     idle = any(task not in config.tasks and task not in model.frozen_branches for task in TASKS)
-    try:
-        trainer = lightning.Trainer(
-            accelerator=config.accelerator,
-            devices=devices,
-            num_nodes=nodes,
-            strategy=choose_strategy(config, idle),
-            sync_batchnorm=config.sync_batchnorm,
-            use_distributed_sampler=False,  # loaders share the samples themselves, without doubles
-            precision=precision,
-            max_epochs=epochs or -1,
-            check_val_every_n_epoch=min(epochs_between, epochs or epochs_between),
-            reload_dataloaders_every_n_epochs=int(len(data.stages) > 1),
-            accumulate_grad_batches=config.accumulate,
-            gradient_clip_val=config.gradient_clip or None,
-            callbacks=_callbacks(run, model, data, progress, kept, note_every),
-            plugins=[AtomicCheckpointIO()],
-            logger=RunBoard(run.folder.path, run.steps_before),
-            log_every_n_steps=note_every,
-            num_sanity_val_steps=0,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-    except (ValueError, RuntimeError, MisconfigurationException) as error:
-        raise InvalidArgumentError(
-            f"Lightning refuses precision={config.precision!r} with accelerator={config.accelerator!r}, "
-            f"devices={config.devices!r}, strategy={config.strategy!r}: {error}"
-        ) from error
+    trainer = make_engine(
+        config,
+        devices=devices,
+        num_nodes=nodes,
+        strategy=choose_strategy(config, idle),
+        sync_batchnorm=config.sync_batchnorm,
+        max_epochs=epochs or -1,
+        check_val_every_n_epoch=min(epochs_between, epochs or epochs_between),
+        reload_dataloaders_every_n_epochs=int(len(data.stages) > 1),
+        callbacks=_callbacks(run, model, data, progress, kept, note_every),
+        plugins=[AtomicCheckpointIO()],
+        logger=RunBoard(run.folder.path, run.steps_before),
+        log_every_n_steps=note_every,
+    )
     _tell_disk(run, model)
     return trainer, kept
 

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from fgbgnet.errors import InvalidArgumentError, TrainingError
 from fgbgnet.models import DualHeadUNet
 from fgbgnet.training.config import FitConfig
+from fgbgnet.training.datamodule import count_samples
 from fgbgnet.training.trials.free_memory import PeakMemory, available_memory
 from fgbgnet.training.trials.trial import copy_for_trial, make_trial_trainer, run_trial, trial_module
 
@@ -89,6 +90,23 @@ def find_batch_size(
         )
     _tell(f"the batch size is {trials[-1].batch_size}", quiet)
     return trials[-1].batch_size
+
+
+def chosen_batch_size(model: DualHeadUNet, train: Any, val: Any, config: FitConfig) -> int:  # noqa: ANN401
+    """The batch size of the settings: their number, that of the first of several sizes, or one that is found.
+
+    Args:
+        model: The model.
+        train: Training data; no batch is larger than they are.
+        val: Validation data.
+        config: The settings of one phase.
+    """
+    if config.sizes:
+        return config.sizes[0][1]
+    if config.batch_size != "auto":
+        return config.batch_size
+    size = config.size or int(max(max(data[0]["fg_bg"].shape[-2:]) for data in (train, val)))
+    return find_batch_size(model, size, config, limit=min(LARGEST, count_samples(train)))
 
 
 def predicted_peak(trials: list[Trial]) -> int:
@@ -173,4 +191,4 @@ class _RandomBatches(IterableDataset[dict[str, Any]]):
             yield self.batch
 
 
-__all__ = ["Trial", "find_batch_size", "predicted_peak"]
+__all__ = ["Trial", "chosen_batch_size", "find_batch_size", "predicted_peak"]

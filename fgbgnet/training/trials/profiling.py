@@ -24,11 +24,12 @@ from fgbgnet.training.callbacks.meter import StepMeter
 from fgbgnet.training.callbacks.metrics_file import MetricsFile
 from fgbgnet.training.config import FitConfig
 from fgbgnet.training.datamodule import PairedFgBgDataModule, Transforms, default_transforms, make_stages
+from fgbgnet.training.engine import without_hints
 from fgbgnet.training.module import DualTaskModule
 from fgbgnet.training.trials.diagnosis import PartTime, TrainingProfile
 from fgbgnet.training.trials.lr_range import one_phase
 from fgbgnet.training.trials.step_profiler import FORWARD, LOGGING, LOSS, METRICS, StepProfiler
-from fgbgnet.training.trials.trial import copy_for_trial, make_trial_trainer, run_trial, trial_module, without_hints
+from fgbgnet.training.trials.trial import copy_for_trial, make_trial_trainer, run_trial, trial_module
 
 VALIDATION_BATCHES = 10
 _SECONDS_FOR_SAMPLES = 3.0

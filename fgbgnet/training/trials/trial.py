@@ -1,8 +1,6 @@
 """A few training steps on a copy of a model, with the engine and the settings of a run, that leave nothing behind."""
 
 import copy
-import logging
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -10,14 +8,13 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import nn
 
-from fgbgnet.errors import InvalidArgumentError
 from fgbgnet.models import DualHeadUNet, frozen
 from fgbgnet.training.config import FitConfig
+from fgbgnet.training.engine import make_engine, running
 from fgbgnet.training.memory import keep_freed_memory
 from fgbgnet.training.module import DualTaskModule
 from fgbgnet.training.schedule import Progress
@@ -53,30 +50,15 @@ def make_trial_trainer(config: FitConfig, callbacks: Sequence[Callback] = (), **
     Raises:
         InvalidArgumentError: If Lightning refuses the settings.
     """
-    precision: Any = config.precision
     settings: dict[str, Any] = {
-        "accelerator": config.accelerator,
         "devices": 1,
-        "precision": precision,
         "max_epochs": -1,
-        "accumulate_grad_batches": config.accumulate,
-        "gradient_clip_val": config.gradient_clip or None,
         "callbacks": list(callbacks),
-        "use_distributed_sampler": False,
         "limit_val_batches": 0,
-        "num_sanity_val_steps": 0,
         "logger": False,
         "enable_checkpointing": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
     }
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    try:
-        return lightning.Trainer(**(settings | arguments))
-    except (ValueError, RuntimeError, MisconfigurationException) as error:
-        raise InvalidArgumentError(
-            f"Lightning refuses precision={config.precision!r} with accelerator={config.accelerator!r}: {error}"
-        ) from error
+    return make_engine(config, **(settings | arguments))
 
 
 def trial_module(model: DualHeadUNet, config: FitConfig, loss: nn.Module | None = None) -> DualTaskModule:
@@ -101,31 +83,8 @@ def run_trial(trainer: lightning.Trainer, module: DualTaskModule, data: Any) -> 
     Raises:
         KeyboardInterrupt: After Ctrl-C, which Lightning turns into an exit.
     """
-    with without_hints():
-        try:
-            trainer.fit(module, data)
-        except SystemExit as stop:
-            if trainer.interrupted:
-                raise KeyboardInterrupt from stop
-            raise
+    with running(trainer):
+        trainer.fit(module, data)
 
 
-@contextmanager
-def without_hints() -> Iterator[None]:
-    """Leaves out Lightning's hints that are meant for real runs."""
-    hints = (
-        ".*does not have many workers.*",
-        ".*number of training batches.*",
-        ".*in eval mode.*",
-        ".*isinstance.treespec, LeafSpec.*",
-        ".*defined.*validation.*",
-        ".*max_epochs.*",
-        ".*IterableDataset.*__len__.*",
-    )
-    with warnings.catch_warnings():
-        for message in hints:
-            warnings.filterwarnings("ignore", message=message)
-        yield
-
-
-__all__ = ["copy_for_trial", "make_trial_trainer", "run_trial", "trial_module", "without_hints"]
+__all__ = ["copy_for_trial", "make_trial_trainer", "run_trial", "trial_module"]
